@@ -1,0 +1,229 @@
+"""A call of an op: its arguments checked and brought into normal form, its results into the dtypes that came in."""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reference import _axes
+from reference._attributes import REQUIRED
+from reference._draw import Array
+from reference._errors import refuse, show
+
+if TYPE_CHECKING:
+    from reference._op import Op
+
+FLOATS = ("float64", "float32", "float16", "bfloat16", "complex128")
+_ADMITTED = {
+    "floating": f"an array of {', '.join(FLOATS)}",
+    "number": f"a number, or an array of {', '.join(FLOATS)}",
+    "integer": "an array of integers",
+    "mask": "an array of booleans, or of 0 and 1 in the dtype of x",
+}
+
+
+def _array(op: str, name: str, value: Any, kind: str, naive: bool) -> Array | float:
+    """`value` as an array, or the plain number that it is where `kind` admits one."""
+    if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        refuse(op, name, "a ragged sequence", _ADMITTED[kind])
+    dtype = array.dtype
+    fits = dtype.kind in "iu" if kind == "integer" else dtype.name in FLOATS or (kind == "mask" and dtype.kind == "b")
+    if not fits and not (naive and kind != "integer" and dtype.kind == "O"):
+        admitted = _ADMITTED[kind] + (" (object arrays are for the naive halves)" if dtype.kind == "O" else "")
+        refuse(op, name, f"of dtype {dtype}" if isinstance(value, np.ndarray) else show(value), admitted, TypeError)
+    return array
+
+
+def _promoted(op: str, arrays: Mapping[str, Array | float]) -> np.dtype[Any]:
+    """The one dtype of a call's floating arrays, as NumPy promotes them."""
+    dtypes = {name: a.dtype for name, a in arrays.items() if isinstance(a, np.ndarray) and a.dtype.kind not in "iub"}
+    names = {dtype.name: name for name, dtype in dtypes.items()}
+    if "float16" in names and "bfloat16" in names:
+        refuse(op, names["bfloat16"], f"bfloat16 and {names['float16']} is float16", "one of the two", TypeError)
+    return np.result_type(*dtypes.values()) if dtypes else np.dtype(np.float64)
+
+
+class Arguments:
+    """The arguments of one call, as an op's own rules see and complete them.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray or None
+        As given, by input name.
+    attrs : dict
+        Attributes; the rules bring them into their final form.
+    sizes : dict
+        Axis name -> size; the rules add the axes that only the outputs have.
+    """
+
+    def __init__(self, op: "Op", arrays: dict[str, Any], attrs: dict[str, Any], sizes: _axes.Sizes) -> None:
+        self._op, self.arrays, self.attrs, self.sizes = op, arrays, attrs, sizes
+
+    def refuse(self, argument: str, got: Any, admitted: str) -> None:
+        """Raise the `ValueError` that names the op, the argument, what was got and what is admitted."""
+        refuse(self._op.name, argument, got, admitted)
+
+    def require(self, holds: Any, argument: str, got: Any, admitted: str) -> None:
+        """Refuse the call unless `holds`."""
+        if not holds:
+            self.refuse(argument, got, admitted)
+
+    def real(self, name: str) -> Array:
+        """The real parts of an array, of whatever numbers it holds: what a rule compares."""
+        array = self.arrays[name]
+        return np.frompyfunc(lambda v: v.real, 1, 1)(array) if array.dtype.kind == "O" else array.real
+
+    def where(self, name: str, axes: str) -> tuple[int, ...]:
+        """The places of some axes in an array, in the op's layout."""
+        own = self._op.axes[name].split()
+        return tuple(own.index(axis) for axis in axes.split())
+
+    def shape(self, output: str) -> tuple[int, ...]:
+        """The shape that an output has."""
+        return _axes.shape(self._op.name, self._op.outputs[output], self.sizes, self.attrs)
+
+
+def attributes(op: "Op", given: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a call in normal form, defaults filled in."""
+    for name in given:
+        if name not in op.attributes:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, op.attributes, 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            refuse(op.name, f"attribute {name!r}", f"unknown{hint}", ", ".join(op.attributes) or "none", TypeError)
+    normal = {}
+    for name, attribute in op.attributes.items():
+        value = given.get(name, attribute.default)
+        if value is REQUIRED:
+            refuse(op.name, name, "missing", attribute.admits, TypeError)
+        normal[name] = None if value is attribute.default is None else attribute(op.name, name, value)
+    return normal
+
+
+class Call:
+    """One checked call: what the op file's function is handed, and what becomes of what it returns."""
+
+    def __init__(self, op: "Op", role: str, args: tuple[Any, ...], attrs: Mapping[str, Any]) -> None:
+        self.op, self.naive, self.backward = op, role.startswith("naive"), role.endswith("backward")
+        cotangents = [f"d{name}" for name in op.cotangents] if self.backward else []
+        given = self._given(role, cotangents, args)
+        found = {
+            name: None if value is None else _array(op.name, name, value, self._kind(name), self.naive)
+            for name, value in given.items()
+        }
+        present = {name: array for name, array in found.items() if array is not None}
+        self.storage = _promoted(op.name, present)
+        low = self.storage.name in ("float16", "bfloat16")
+        self.compute = np.dtype(np.float32) if low else self.storage
+        self.found = {name: np.asarray(a, self.storage) if isinstance(a, float) else a for name, a in found.items()}
+        self.arguments = self._arguments(attrs)
+        for name, output in zip(cotangents, op.cotangents, strict=False):
+            shape, want = self.found[name].shape, self.arguments.shape(output)
+            if shape != want:
+                refuse(op.name, name, f"of shape {shape}", f"{want}, the shape of {output} [{op.outputs[output]}]")
+        self.attrs = self.arguments.attrs
+        if self.storage.kind == "O" and any(type(_first(a)) is Fraction for a in self.found.values()):
+            self.attrs = {k: Fraction(v) if isinstance(v, float) else v for k, v in self.attrs.items()}
+        self.arrays = [self._prepared(name, array) for name, array in self.found.items()]
+
+    def _kind(self, name: str) -> str:
+        if name in self.op.axes:
+            return self.op.kinds.get(name, "floating")
+        return "number" if not self.op.outputs[name[1:]] or "?" in self.op.outputs[name[1:]] else "floating"
+
+    def _given(self, role: str, cotangents: list[str], args: tuple[Any, ...]) -> dict[str, Any]:
+        op, names = self.op, [*cotangents, *self.op.names]
+        least = len(names)
+        while least and names[least - 1] in op.optional:
+            least -= 1
+        if not least <= len(args) <= len(names):
+            count = f"{least} to {len(names)}" if least < len(names) else f"{least}"
+            refuse(op.name, role, f"called with {len(args)} arrays", f"{count}: {', '.join(names)}", TypeError)
+        given = dict.fromkeys(names) | dict(zip(names, args, strict=False))
+        for name, value in given.items():
+            if value is None and name not in op.optional:
+                refuse(op.name, name, None, _ADMITTED[self._kind(name)], TypeError)
+        return given
+
+    def _arguments(self, attrs: Mapping[str, Any]) -> Arguments:
+        op = self.op
+        arguments = Arguments(op, {name: self.found[name] for name in op.names}, attributes(op, attrs), {})
+        for name in op.names:
+            array = self.found[name]
+            if array is None:
+                continue
+            _axes.bind(op.name, name, op.axes[name], array.shape, arguments.sizes, arguments.attrs)
+            if self._kind(name) == "mask" and array.dtype.kind not in "bO":
+                if array.dtype != self.storage and self.storage.kind != "O":
+                    refuse(op.name, name, f"of dtype {array.dtype}", _ADMITTED["mask"], TypeError)
+                arguments.require(np.all((array == 0) | (array == 1)), name, "an array with other numbers", "0 and 1")
+        if op.rules is not None:
+            op.rules(arguments)
+        return arguments
+
+    def _prepared(self, name: str, array: Array | None) -> Array | None:
+        if array is None:
+            return None
+        if self._kind(name) == "integer":
+            return array.astype(np.int64, copy=False)
+        if not self.naive:
+            return array.astype(self.compute, copy=False)
+        if array.dtype.kind == "O":
+            return array
+        return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64).astype(object)
+
+    def _stored(self, value: Any, dtype: np.dtype[Any]) -> Any:
+        """`value` as an array; what was computed in another dtype than `dtype` is rounded to it, once."""
+        if value is None or not isinstance(value, np.ndarray | np.generic | float | int | complex):
+            return value
+        array = np.asarray(value)
+        if self.naive and array.dtype.kind == "O" and self.storage.kind != "O":
+            array = array.astype(np.complex128 if self.storage.kind == "c" else np.float64)
+            return array.astype(dtype, copy=False)
+        return array.astype(dtype, copy=False) if array.dtype == self.compute else array
+
+    def results(self, result: Any) -> Any:
+        """What the call returns."""
+        if not self.backward:
+            if isinstance(result, tuple):
+                return tuple(self._stored(value, self.storage) for value in result)
+            return self._stored(result, self.storage)
+        if not isinstance(result, tuple | list) or len(result) != len(self.op.names):
+            return result
+        return tuple(
+            self._stored(value, self._gradient_dtype(name)) for value, name in zip(result, self.op.names, strict=True)
+        )
+
+    def _gradient_dtype(self, name: str) -> np.dtype[Any]:
+        array = self.found[name]
+        if array is None or self.storage.kind in "cO" or array.dtype.kind in "iub":
+            return self.storage
+        return array.dtype
+
+
+def _first(array: Array | None) -> Any:
+    return array.flat[0] if array is not None and array.dtype.kind == "O" and array.size else None
+
+
+class Face:
+    """A function of an op file with the record's checks in front of it."""
+
+    __slots__ = ("__wrapped__", "_op", "role")
+
+    def __init__(self, op: "Op", role: str, function: Callable[..., Any]) -> None:
+        self._op, self.role, self.__wrapped__ = op, role, function
+
+    def __repr__(self) -> str:
+        return f"<{self._op.name}.{self.role}>"
+
+    def __call__(self, *args: Any, **attrs: Any) -> Any:
+        with np.errstate(all="ignore"):
+            call = Call(self._op, self.role, args, attrs)
+            result = self.__wrapped__(*call.arrays, **call.attrs)
+            return call.results(result) if self.role != "kink_margin" else float(result)

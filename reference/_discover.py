@@ -1,0 +1,85 @@
+"""Finds the op files: one op a file, in a package for each family. Nothing is imported before it is asked for."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reference._op import Op
+
+_ROOT = Path(__file__).parent
+
+
+@cache
+def families() -> dict[str, tuple[str, ...]]:
+    """Family -> the names of its op files, in alphabetical order."""
+    found = {}
+    for family in pkgutil.iter_modules([str(_ROOT)]):
+        if family.ispkg:
+            files = pkgutil.iter_modules([str(_ROOT / family.name)])
+            found[family.name] = tuple(sorted(file.name for file in files if not file.name.startswith("_")))
+    return found
+
+
+def _load(family: str, name: str) -> Op:
+    op = getattr(importlib.import_module(f"reference.{family}.{name}"), "OP", None)
+    if not isinstance(op, Op):
+        raise TypeError(f"reference/{family}/{name}.py: OP is {op!r}; admitted: an Op")
+    if op.name != name:
+        raise ValueError(f"reference/{family}/{name}.py: the name of OP is {op.name!r}; admitted: {name!r}")
+    return op
+
+
+def get(name: str) -> Op:
+    """The op of that name.
+
+    Raises
+    ------
+    KeyError
+        If there is none; the message names the nearest.
+    """
+    for family, names in families().items():
+        if name in names:
+            return _load(family, name)
+    names = [name for family in families().values() for name in family]
+    close = get_close_matches(str(name), names, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+    raise KeyError(f"no op {name!r}: {hint}")
+
+
+def ops(family: str | None = None) -> tuple[Op, ...]:
+    """All ops, or those of one family, in a fixed order.
+
+    Raises
+    ------
+    KeyError
+        If there is no such family.
+    TypeError, ValueError
+        If an op file has no `OP`, one of another name, or one that another file has too.
+    """
+    if family is not None and family not in families():
+        raise KeyError(f"no family {family!r}: there are {', '.join(families())}")
+    found: dict[str, Op] = {}
+    for parent, names in families().items():
+        for name in names if family in (None, parent) else ():
+            if name in found:
+                raise ValueError(f"reference/{parent}/{name}.py: there is another op of this name; admitted: one")
+            found[name] = _load(parent, name)
+    return tuple(found.values())
+
+
+def lazy(package: str, names: tuple[str, ...] | None = None) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package that imports its modules when they are first named."""
+
+    def modules() -> tuple[str, ...]:
+        return families()[package.rpartition(".")[2]] if names is None else names
+
+    def find(name: str) -> Any:
+        if name not in modules():
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return importlib.import_module(f"{package}.{name}")
+
+    return find, lambda: sorted(modules())

@@ -1,0 +1,136 @@
+"""Where a random case comes from: the protocol that `sample` draws from, and its seeded driver.
+
+An op's `sample(draw)` asks for named sizes, named attribute values and contents. Whoever drives it decides: `Seeded`
+from the op's name, a seed and the case's number; a property-based tester from choices that it can shrink.
+Everything is computed from the raw 64-bit words of a bit generator, so that a seed gives the same case everywhere.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+Array = np.ndarray[Any, np.dtype[Any]]
+
+REGIMES = ("distinct", "distinct", "equal", "distinct", "one", "distinct", "empty", "distinct", "distinct", "distinct")
+
+
+class Draw(ABC):
+    """What a sample function draws from.
+
+    A driver gives `integer`, `choice` and the bit generator `bits`; all else follows. Names matter: they are what a
+    seeded driver keys its choices by, so each name is asked for at most once in a case, whatever the other choices are.
+    """
+
+    bits: np.random.BitGenerator
+    regime = "distinct"
+
+    @abstractmethod
+    def integer(self, name: str, low: int, high: int) -> int:
+        """An int from low to high, both included."""
+
+    @abstractmethod
+    def choice(self, name: str, options: Sequence[T]) -> T:
+        """One of a few attribute values."""
+
+    def flag(self, name: str) -> bool:
+        """True or False."""
+        return self.choice(name, (False, True))
+
+    def pair(self, name: str, low: int, high: int) -> tuple[int, int]:
+        """Two ints from low to high."""
+        return self.integer(f"{name} 0", low, high), self.integer(f"{name} 1", low, high)
+
+    def sizes(self, names: str, low: int, high: int, *, empty: str = "") -> tuple[int, ...]:
+        """A size from low to high for each of several axes, by the regime of the case.
+
+        In most cases they differ (as far as the range has room) and are above 1 (if high is); in some all are equal,
+        or one of them is `low` (so that axes of size 1 come where low is 1), or the axis named by `empty` is 0.
+        """
+        axes = names.split()
+        drawn: list[int] = []
+        one = self.integer(f"one of {names}", 0, len(axes) - 1) if self.regime == "one" else -1
+        for name in axes:
+            size = self.integer(name, max(low, min(2, high)) if self.regime == "distinct" else low, high)
+            if self.regime == "distinct":
+                free = [s for s in range(max(low, 2), high + 1) if s not in drawn]
+                size = size if size in free or not free else free[size % len(free)]
+            elif self.regime == "equal" and drawn:
+                size = drawn[0]
+            elif len(drawn) == one:
+                size = low
+            drawn.append(0 if self.regime == "empty" and name == empty else size)
+        return tuple(drawn)
+
+    def shape(self, name: str, *, most: int = 4, high: int = 5, least: int = 0, empty: bool = True) -> tuple[int, ...]:
+        """A shape of `least` to `most` axes for an op that takes any; its first axis may be empty."""
+        rank = self.integer(f"{name} rank", least, most)
+        axes = [f"{name} {axis}" for axis in range(rank)]
+        return self.sizes(" ".join(axes), 1, high, empty=axes[0] if empty and axes else "")
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Array:
+        """Entries from [low, high)."""
+        words = self.bits.random_raw(int(np.prod(shape, dtype=int)))
+        unit = (np.asarray(words, dtype=np.uint64) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return (low + (high - low) * unit).reshape(shape)
+
+    def normal(self, *shape: int) -> Array:
+        """Bell-shaped entries of mean 0 and variance 1: the sum of twelve uniform ones, less 6."""
+        total = np.zeros(shape)
+        for _ in range(12):
+            total += self.uniform(*shape)
+        return total - 6
+
+    def signed(self, *shape: int, low: float = 0.5, high: float = 1.5) -> Array:
+        """Entries of random sign whose magnitude is from [low, high)."""
+        sign = np.where(self.uniform(*shape) < 0.5, -1.0, 1.0)
+        return np.asarray(sign * self.uniform(*shape, low=low, high=high))
+
+    def permutation(self, count: int) -> Array:
+        """The numbers from 0 to count - 1 in random order."""
+        return np.argsort(self.uniform(count), kind="stable")
+
+    def separated(self, *shape: int, gap: float = 0.125) -> Array:
+        """Entries at least gap / 2 apart from each other and gap / 4 away from 0."""
+        count = int(np.prod(shape, dtype=int))
+        steps = self.permutation(count) - (count - 1) // 2
+        places = gap * (steps + 0.5) + self.uniform(count, low=-gap / 4, high=gap / 4)
+        return np.asarray(places.reshape(shape))
+
+    def labels(self, count: int, classes: int) -> Array:
+        """Random class labels."""
+        return np.asarray(self.uniform(count) * classes, dtype=np.int64)
+
+
+def stream(seed: int, *keys: str | int) -> np.random.BitGenerator:
+    """A bit generator of its own for a seed and any keys; the same everywhere."""
+    words = [int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:16], "big") for key in keys]
+    return np.random.PCG64(np.random.SeedSequence([seed, *words]))
+
+
+class Seeded(Draw):
+    """The driver of `gradcheck verify`: case number `case` of an op under a seed.
+
+    Attribute values are taken in turn, in a random order afresh for each round, so that a few cases see them all; each
+    axis of a seed's cases is drawn by its name. An op's cases depend on its own name alone.
+    """
+
+    def __init__(self, op: str, seed: int, case: int) -> None:
+        self.op, self.seed, self.case = op, seed, case
+        self.bits = stream(seed, op, case, "contents")
+        self.regime = self._turn("regime", REGIMES)
+
+    def _turn(self, name: str, options: Sequence[T]) -> T:
+        turn, place = divmod(self.case, len(options))
+        order = np.argsort(stream(self.seed, self.op, name, turn).random_raw(len(options)), kind="stable")
+        return options[int(order[place])]
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        word = int(stream(self.seed, self.op, self.case, "integer", name).random_raw())
+        return low + word * (high - low + 1) // 2**64
+
+    def choice(self, name: str, options: Sequence[T]) -> T:
+        return self._turn(name, options)

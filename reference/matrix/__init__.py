@@ -1,0 +1,5 @@
+"""Products of matrices."""
+
+from reference._discover import lazy
+
+__getattr__, __dir__ = lazy(__name__)
