@@ -1,0 +1,37 @@
+"""Checks that gradients are right, and says how small an error it could have seen.
+
+    gradcheck.check_gradients(forward, backward, arrays)    any function with a hand-written backward
+    gradcheck.check_op("conv2d")                            an op of the catalogue, every property
+    gradcheck.assert_gradients(forward, backward, arrays)   the same as the first, for tests
+
+Everything is imported when it is first named.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradcheck.gradients import assert_gradients, check_gradients
+    from gradcheck.report import Finding, Report, Verdict
+    from gradcheck.verify import check_op
+
+_HOME = {
+    "Finding": "report",
+    "Report": "report",
+    "Verdict": "report",
+    "assert_gradients": "gradients",
+    "check_gradients": "gradients",
+    "check_op": "verify",
+}
+__version__ = "0.1.0"
+__all__ = ["Finding", "Report", "Verdict", "assert_gradients", "check_gradients", "check_op"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"gradcheck.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

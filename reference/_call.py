@@ -76,7 +76,8 @@ class Arguments:
     def real(self, name: str) -> Array:
         """The real parts of an array, of whatever numbers it holds: what a rule compares."""
         array = self.arrays[name]
-        return np.frompyfunc(lambda v: v.real, 1, 1)(array) if array.dtype.kind == "O" else array.real
+        real = np.frompyfunc(lambda v: v.real, 1, 1)(array) if array.dtype.kind == "O" else array.real
+        return np.asarray(real)
 
     def where(self, name: str, axes: str) -> tuple[int, ...]:
         """The places of some axes in an array, in the op's layout."""
@@ -121,7 +122,9 @@ class Call:
         self.storage = _promoted(op.name, present)
         low = self.storage.name in ("float16", "bfloat16")
         self.compute = np.dtype(np.float32) if low else self.storage
-        self.found = {name: np.asarray(a, self.storage) if isinstance(a, float) else a for name, a in found.items()}
+        self.found: dict[str, Any] = {
+            name: np.asarray(a, self.storage) if isinstance(a, float) else a for name, a in found.items()
+        }
         self.arguments = self._arguments(attrs)
         for name, output in zip(cotangents, op.cotangents, strict=False):
             shape, want = self.found[name].shape, self.arguments.shape(output)

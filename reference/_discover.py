@@ -44,9 +44,9 @@ def get(name: str) -> Op:
     for family, names in families().items():
         if name in names:
             return _load(family, name)
-    names = [name for family in families().values() for name in family]
-    close = get_close_matches(str(name), names, 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+    known = [name for names in families().values() for name in names]
+    close = get_close_matches(str(name), known, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
     raise KeyError(f"no op {name!r}: {hint}")
 
 

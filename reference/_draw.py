@@ -65,11 +65,11 @@ class Draw(ABC):
             drawn.append(0 if self.regime == "empty" and name == empty else size)
         return tuple(drawn)
 
-    def shape(self, name: str, *, most: int = 4, high: int = 5, least: int = 0, empty: bool = True) -> tuple[int, ...]:
-        """A shape of `least` to `most` axes for an op that takes any; its first axis may be empty."""
+    def shape(self, name: str, *, least: int = 0, most: int = 4, high: int = 5, empty: bool = True) -> tuple[int, ...]:
+        """A shape of `least` to `most` axes of at most `high`, less where there are many; the first may be empty."""
         rank = self.integer(f"{name} rank", least, most)
-        axes = [f"{name} {axis}" for axis in range(rank)]
-        return self.sizes(" ".join(axes), 1, high, empty=axes[0] if empty and axes else "")
+        axes = [f"{name}{axis}" for axis in range(rank)]
+        return self.sizes(" ".join(axes), 1, min(high, 7 - rank), empty=axes[0] if empty and axes else "")
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Array:
         """Entries from [low, high)."""

@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convention:
-    """A choice where the mathematics leaves one, with a worked example; all that it lists must come out bit for bit.
+    """A choice where the mathematics leaves one, with a worked example; what it lists must come out in both halves.
 
     Parameters
     ----------
@@ -145,15 +145,16 @@ class Op:
     independent: tuple[str | int, ...] | Callable[[Mapping[str, Any]], tuple[str | int, ...]] = ()
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  the record is frozen
         for role in _ROLES:
             function = getattr(self, role)
             if function is None and role == "kink_margin":
                 continue
             if not callable(function):
                 refuse(self.name, role, function, "a function", TypeError)
-            put(role, Face(self, role, function.__wrapped__ if isinstance(function, Face) else function))
-        put("cotangents", self.cotangents or tuple(self.outputs))
+            object.__setattr__(
+                self, role, Face(self, role, function.__wrapped__ if isinstance(function, Face) else function)
+            )
+        object.__setattr__(self, "cotangents", self.cotangents or tuple(self.outputs))
         self._validate()
 
     def _validate(self) -> None:
@@ -257,10 +258,15 @@ class Op:
             return {name: moved(name, np.asarray(array), own, to) for name, array in arrays.items()}
 
         def convention(old: Convention) -> Convention:
-            arrays = {"outputs": each(old.outputs), "grads": each(old.grads), "cotangents": each(old.cotangents)}
-            return dataclasses.replace(old, case=case(old.case), **arrays)
+            return dataclasses.replace(
+                old,
+                case=case(old.case),
+                outputs=each(old.outputs),
+                grads=each(old.grads),
+                cotangents=each(old.cotangents),
+            )
 
-        faces = {role: getattr(self, role) for role in _ROLES}
+        faces: dict[str, Any] = {role: transposed(face) for role in _ROLES if (face := getattr(self, role)) is not None}
         return dataclasses.replace(
             self,
             inputs={name: to[name.rstrip("?")] for name in self.inputs},
@@ -270,7 +276,7 @@ class Op:
             errors=tuple((case(old), text) for old, text in self.errors),
             layout=layout,
             layouts={name: axes for name, axes in self.layouts.items() if name != layout} | {self.layout: own},
-            **{role: transposed(face) for role, face in faces.items() if face is not None},
+            **faces,
         )
 
 

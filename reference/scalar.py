@@ -51,7 +51,7 @@ def power(x: Any, exponent: Any) -> Any:
         try:
             return x**exponent
         except OverflowError:
-            return -math.inf if real(x) < 0 and exponent % 2 == 1 else math.inf
+            return -math.inf if real(x) < 0 and real(exponent) % 2 == 1 else math.inf
     return exp(exponent * log(x))
 
 

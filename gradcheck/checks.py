@@ -1,0 +1,504 @@
+"""The properties that every op must have, one function each, in one ordered tuple.
+
+Each takes a `Trial` and adds to its report what it compared and what it found. A property that names `low` among its
+facts also holds in the other dtypes; the rest need the room that float64 leaves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from gradcheck import differences
+from gradcheck.numbers import Bounded, Undecided
+from gradcheck.numbers.bounded import LIBRARY
+from gradcheck.report import Verdict
+from gradcheck.trial import Limited, Trial, is_floating
+from reference import Case
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property: its check, whether it also holds in low precision, whether it is the op's rather than a case's."""
+
+    name: str
+    check: Callable[[Trial], None]
+    low: bool = True
+    once: bool = False
+
+
+def _results(trial: Trial, code: str, half: str, names: Sequence[str], got: list[Any], limits: Sequence[Any]) -> None:
+    """Compare the results of both halves, name by name."""
+    if len(got) != len(names):
+        trial.find("G002", f"{half} of {trial.op.name} gives {len(got)} results, want {len(names)}")
+        return
+    backward = "backward" in half
+    for name, value, limited in zip(names, got, limits, strict=True):
+        what = f"gradient of {trial.op.name} with respect to {name}" if backward else f"{name} of {trial.op.name}"
+        if value is None or limited is None:
+            if value is not limited:
+                trial.find("G002", f"{what}: one half gives {'none' if value is None else 'an array'}", argument=name)
+            continue
+        trial.compare(code, f"{what} ({half})", name, value, limited.value, limited.limit)
+
+
+def forward(trial: Trial) -> None:
+    """Vectorized forward = naive forward, within the running error bound of the naive loop."""
+    names = list(trial.op.outputs)
+    _results(trial, "G101", "forward against naive_forward", names, trial.y, trial.y_limits)
+    _results(trial, "G101", "naive_forward against itself in double precision", names, trial.naive_y, trial.y_limits)
+
+
+def backward(trial: Trial) -> None:
+    """Vectorized backward = naive backward, alike."""
+    names, limits = list(trial.op.names), trial.gradient_limits
+    _results(trial, "G102", "backward against naive_backward", names, trial.gradients, limits)
+    again = "naive_backward against itself in double precision"
+    _results(trial, "G102", again, names, trial.naive_gradients, limits)
+
+
+def _jitter(trial: Trial, purpose: str) -> Callable[[int], Array]:
+    bits = trial.bits("neighbours", purpose)
+    return lambda n: np.asarray(bits.random_raw(n) % 3).astype(np.float64) - 1 if n else np.empty(0)
+
+
+def _margin(trial: Trial) -> float:
+    margin = trial.op.kink_margin
+    return math.inf if margin is None else margin(*trial.arrays, **trial.attrs)
+
+
+def _rounding(trial: Trial) -> list[Array]:
+    """A bound on the rounding error of each output that takes a cotangent."""
+    limits = [trial.y_limits[k] for k in trial.slot]
+    return [np.zeros(0) if limited is None else limited.limit / 2 for limited in limits]
+
+
+def _pick(trial: Trial, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The outputs that take a cotangent."""
+
+    def picked(*arrays: Any) -> tuple[Any, ...]:
+        outputs = trial.forward(arrays, function)
+        return tuple(outputs[k] for k in trial.slot)
+
+    return picked
+
+
+def derivative(trial: Trial) -> None:
+    """Backward = numerical derivative of the naive forward, in every entry of every differentiable input."""
+    which = [k for k in trial.which if trial.arrays[k].size]
+    if not which:
+        return
+    op, naive = trial.op, _pick(trial, trial.op.naive_forward)
+    first = differences.first_step(_margin(trial))
+    estimates: dict[str, list[differences.Estimate]] = {}
+    try:
+        estimates["complex step"] = differences.lanes_complex(
+            naive, trial.arrays, which, trial.cotangents, _jitter(trial, "derivative")
+        )
+        if first:
+            estimates["central differences"] = differences.lanes_central(
+                naive, trial.arrays, which, trial.cotangents, _rounding(trial), first
+            )
+    except Undecided as kink:
+        message = f"gradient of {op.name} could not be resolved: {kink}, though kink_margin is {2 * first:.3g} or more"
+        trial.find("G203", message, verdict=Verdict.INCONCLUSIVE)
+        return
+    trial.report.evaluations += sum(trial.arrays[k].size for k in which) * (2 * differences.LEVELS + 4)
+    for place, k in enumerate(which):
+        limited, halves = (
+            trial.gradient_limits[k],
+            {"backward": trial.gradients, "naive_backward": trial.naive_gradients},
+        )
+        own = 0.0 if limited is None else limited.limit
+        for method, found in estimates.items():
+            estimate = found[place]
+            agree = {
+                half: _agrees(gradients[k], estimate.value, estimate.error + own) for half, gradients in halves.items()
+            }
+            for half, gradients in halves.items():
+                other = "naive_backward" if half == "backward" else "backward"
+                note = f"{other} {'agrees' if agree[other] else 'disagrees too'} with the {method}"
+                trial.compare(
+                    "G201",
+                    f"gradient of {op.name} with respect to {op.names[k]} ({half} against {method})",
+                    op.names[k],
+                    np.nan if gradients[k] is None else gradients[k],
+                    estimate.value,
+                    estimate.error + own,
+                    resolves=method == "complex step",
+                    note=note,
+                )
+
+
+def _agrees(got: Any, want: Array, limit: Array) -> bool:
+    return got is not None and np.shape(got) == want.shape and bool(np.all(np.abs(got - want) <= limit))
+
+
+def directions(trial: Trial) -> None:
+    """Backward = derivative of the vectorized forward along random directions."""
+    which = [k for k in trial.which if trial.arrays[k].size and trial.gradients[k] is not None]
+    picked = _pick(trial, trial.op.forward)
+    first = differences.first_step(_margin(trial) / 1.5)  # an entry moves by up to 1.5 steps
+    for number in range(2 if which else 0):
+        moves = [
+            trial.signed(a.shape, "direction", number, k) if k in which else None for k, a in enumerate(trial.arrays)
+        ]
+        terms = [(trial.gradients[k] * moves[k]).ravel() for k in which]
+        own = [np.abs(moves[k]) * limit.limit for k in which if (limit := trial.gradient_limits[k]) is not None]
+        claim = math.fsum(np.concatenate(terms).real)
+        slack = math.fsum(np.concatenate([part.ravel() for part in own]))
+        slopes = sum(float(np.sum(np.abs(trial.gradients[k] * trial.arrays[k]))) for k in which)
+        shared = (trial.arrays, moves, trial.cotangents)
+        found = {"complex step": differences.direction_complex(picked, *shared, _jitter(trial, f"direction {number}"))}
+        if first:
+            found["central differences"] = differences.direction_central(
+                picked, *shared, _rounding(trial), slopes, first
+            )
+        trial.report.evaluations += 2 * differences.LEVELS + 4
+        for method, estimate in found.items():
+            what = f"derivative of {trial.op.name} along a random direction ({method} of forward against backward)"
+            trial.compare("G202", what, "direction", claim, estimate.value, estimate.error + slack)
+
+
+def _integers(trial: Trial, shape: Sequence[int], *keys: str | int) -> Array:
+    """Random integers from -3 to 3, without 0."""
+    return np.asarray(np.round(2 * trial.signed(shape, "integers", *keys).astype(np.float64)))
+
+
+def _exact(trial: Trial, cotangents: Sequence[Array], arrays: Sequence[Any], zeroed: Sequence[Any]) -> bool:
+    """Whether the naive halves give numbers that float64 holds exactly, when they are run on exact numbers."""
+    for number in (int, Fraction):
+
+        def boxed(array: Any, number: Any = number) -> Any:
+            return np.frompyfunc(number, 1, 1)(array.astype(object)) if is_floating(array) else array
+
+        found = [
+            *trial.forward([boxed(a) for a in arrays], trial.op.naive_forward),
+            *trial.forward([boxed(a) for a in zeroed], trial.op.naive_forward),
+            *trial.backward([boxed(a) for a in cotangents], [boxed(a) for a in arrays], trial.op.naive_backward),
+        ]
+        values = [v for a in found if a is not None for v in np.asarray(a, object).ravel()]
+        if all(isinstance(v, int | Fraction) and abs(v) < 2**53 and Fraction(float(v)) == v for v in values):
+            return True
+    return False
+
+
+def adjoint(trial: Trial) -> None:
+    """<dy, f(x) - f(0)> = <x, dx> in what the op is affine in: bitwise on integers where all coefficients are dyadic."""
+    op = trial.op
+    for number, inputs in enumerate(op.affine_in):
+        chosen = [k for k in trial.which if op.names[k] in inputs]
+        arrays = list(trial.arrays)
+        for k, array in enumerate(arrays):
+            if is_floating(array) and op.kinds.get(op.names[k]) != "mask":
+                whole = _integers(trial, array.shape, number, k)
+                arrays[k] = whole if k in chosen else np.abs(whole)
+        zeroed = [np.zeros_like(a) if k in chosen else a for k, a in enumerate(arrays)]
+        cotangents = [_integers(trial, dy.shape, number, "cotangent", j) for j, dy in enumerate(trial.cotangents)]
+        ends = [[trial.forward(point)[k] for k in trial.slot] for point in (arrays, zeroed)]
+        gradients = trial.backward(cotangents, arrays)
+        if any(gradients[k] is None for k in chosen):
+            continue  # found by backward
+
+        def inner(first: Sequence[Any], second: Sequence[Any]) -> Fraction:
+            pairs = [p for a, b in zip(first, second, strict=True) for p in zip(a.ravel(), b.ravel(), strict=True)]
+            return sum((Fraction(float(p)) * Fraction(float(q)) for p, q in pairs), Fraction(0))
+
+        values = [*ends[0], *ends[1], *(gradients[k] for k in chosen)]
+        if not all(np.isfinite(v).all() for v in values):
+            trial.find("G003", f"{op.name} on integers gives NaN or infinity", verdict=Verdict.NONFINITE)
+            continue
+        left = inner(cotangents, ends[0]) - inner(cotangents, ends[1])
+        right = inner([arrays[k] for k in chosen], [gradients[k] for k in chosen])
+        limit = 0.0
+        if left != right and not _exact(trial, cotangents, arrays, zeroed):
+            limits = [trial.limits_of_y(point)[k] for point in (arrays, zeroed) for k in trial.slot]
+            limit = _weighted([*cotangents, *cotangents], limits)
+            within = trial.limits_of_gradients(cotangents, arrays)
+            limit += _weighted([arrays[k] for k in chosen], [within[k] for k in chosen])
+        what = f"adjoint identity of {op.name} in {', '.join(sorted(inputs))}: <dy, f - f(0)> against <x, dx>"
+        trial.compare("G301", what, "+".join(sorted(inputs)), float(left), float(right), limit)
+
+
+def _weighted(weights: Sequence[Array], limits: Sequence[Limited | None]) -> float:
+    pairs = zip(weights, limits, strict=True)
+    return sum(float(np.sum(np.abs(w) * limited.limit)) for w, limited in pairs if limited is not None)
+
+
+def _cuts(trial: Trial) -> Iterator[tuple[str, dict[str, int]]]:
+    """For each independent axis of size 2 or more: how it is called, and where each array has it."""
+    axes = trial.op.arrays
+    for axis in trial.op.independent_axes(trial.arguments.attrs):
+        if isinstance(axis, str) and not axis.startswith("..."):
+            names = {name: [token.split("/")[0] for token in tokens.split()] for name, tokens in axes.items()}
+            yield axis, {name: tokens.index(axis) for name, tokens in names.items() if axis in tokens}
+            continue
+        run = axis if isinstance(axis, str) else "..."
+        numbers = range(len(trial.arguments.sizes[run])) if isinstance(axis, str) else (int(axis),)
+        for number in numbers:
+            places = {}
+            for name, tokens in axes.items():
+                if run in tokens.split():
+                    places[name] = tokens.split().index(run) + number
+            yield f"axis {number}", places
+
+
+def independence(trial: Trial) -> None:
+    """Along an independent axis, the op of two parts, joined, is the op of the whole."""
+    op = trial.op
+    for axis, places in _cuts(trial):
+        size = next(
+            (trial.case.arrays[n].shape[p] for n, p in places.items() if trial.case.arrays.get(n) is not None), 0
+        )
+        if size < 2 or not set(op.cotangents) <= set(places):
+            continue
+
+        def part(name: str, array: Any, which: slice, places: dict[str, int] = places) -> Any:
+            return array if array is None or name not in places else array[(slice(None),) * places[name] + (which,)]
+
+        parts = []
+        for which in (slice(0, size // 2), slice(size // 2, None)):
+            arrays = [part(name, a, which) for name, a in zip(op.names, trial.arrays, strict=True)]
+            dys = [part(name, dy, which) for name, dy in zip(op.cotangents, trial.cotangents, strict=True)]
+            parts.append((trial.forward(arrays), trial.backward(dys, arrays)))
+        for name, (first, second), whole, limited in zip(
+            [*op.outputs, *op.names],
+            zip([*parts[0][0], *parts[0][1]], [*parts[1][0], *parts[1][1]], strict=True),
+            [*trial.y, *trial.gradients],
+            [*trial.y_limits, *trial.gradient_limits],
+            strict=True,
+        ):
+            if first is None or second is None or limited is None:
+                continue
+            what = f"{'gradient with respect to ' * (name in op.names)}{name} of {op.name}, cut in two along {axis}"
+            slack = 2 * limited.limit
+            if name in places:
+                joined = np.concatenate([first, second], axis=places[name])
+            else:
+                joined = first.astype(np.float64) + second
+                slack = slack + trial.unit * (np.abs(first) + np.abs(second)).astype(np.float64)
+            trial.compare("G302", what, name, joined, whole, slack)
+
+
+def linearity(trial: Trial) -> None:
+    """Backward is linear in the cotangent: a zero one gives zero, twice gives twice, parts add up."""
+    op = trial.op
+    zero = trial.backward([np.zeros_like(dy) for dy in trial.cotangents])
+    twice = trial.backward([dy + dy for dy in trial.cotangents])
+    masks = [trial.signed(dy.shape, "parts", j) > 0 for j, dy in enumerate(trial.cotangents)]
+    halves = [
+        [np.where(mask == side, dy, np.zeros_like(dy)) for mask, dy in zip(masks, trial.cotangents, strict=True)]
+        for side in (True, False)
+    ]
+    first, second = trial.backward(halves[0]), trial.backward(halves[1])
+    for k in trial.which:
+        limited, whole = trial.gradient_limits[k], trial.gradients[k]
+        if limited is None or any(found[k] is None for found in (zero, twice, first, second)) or whole is None:
+            continue
+        name = op.names[k]
+        what = f"gradient of {op.name} with respect to {name}"
+        small = np.abs(limited.value) < 1024 * float(
+            ml_dtypes.finfo(trial.dtype).smallest_normal
+        )  # 2 g is inexact there
+        wide = [np.asarray(found, np.float64) for found in (whole, twice[k], first[k], second[k])]
+        trial.compare("G303", f"{what} for a zero cotangent", name, zero[k], np.zeros_like(zero[k]), 0.0)
+        trial.compare("G303", f"{what} for twice the cotangent", name, wide[1], 2 * wide[0], 2 * limited.limit * small)
+        together, slack = wide[2] + wide[3], 2 * limited.limit
+        if not _agrees(together, wide[0], slack):
+            own = [trial.limits_of_gradients(half, trial.arrays)[k] for half in halves]
+            slack = limited.limit + sum(part.limit for part in own if part is not None)
+        trial.compare("G303", f"{what} for the cotangent in two parts", name, together, wide[0], slack)
+
+
+def memory(trial: Trial) -> None:
+    """Dtypes and shapes of the results; inputs are not written to; nothing shares memory."""
+    op, dtype = trial.op, trial.dtype
+    for half in ("", "naive_"):
+        cotangents = [dy.copy() for dy in trial.cotangents]
+        arrays = [None if a is None else a.copy() for a in trial.arrays]
+        before = [None if a is None else a.tobytes() for a in (*cotangents, *arrays)]
+        outputs = trial.forward(arrays, getattr(op, f"{half}forward"))
+        gradients = trial.backward(cotangents, arrays, getattr(op, f"{half}backward"))
+        named = [*((f"d{name}", a) for name, a in zip(op.cotangents, cotangents, strict=True))]
+        named += zip(op.names, arrays, strict=True)
+        for (name, array), old in zip(named, before, strict=True):
+            if array is not None and array.tobytes() != old:
+                trial.find("G403", f"{half}forward or {half}backward of {op.name} writes to {name}", argument=name)
+        wanted = [trial.arguments.shape(name) for name in op.outputs]
+        results = [("output ", half + name, a, s) for name, a, s in zip(op.outputs, outputs, wanted, strict=False)]
+        for name, gradient, array in zip(op.names, gradients, arrays, strict=False):
+            if name in op.differentiable and array is not None:
+                results.append(("gradient of ", name, gradient, array.shape))
+            elif gradient is not None:
+                trial.find("G002", f"{half}backward of {op.name} gives a gradient for {name}, want None", argument=name)
+        for what, name, array, shape in results:
+            if array is None:
+                continue  # found by forward and backward
+            if not isinstance(array, np.ndarray):
+                trial.find("G002", f"{what}{name} of {op.name} is {type(array).__name__}, want an array", argument=name)
+                continue
+            if array.dtype != dtype:
+                trial.find("G401", f"{what}{name} of {op.name} is {array.dtype}, want {dtype}", argument=name)
+            if array.shape != shape:
+                trial.find("G402", f"{what}{name} of {op.name} is {array.shape}, want {shape}", argument=name)
+        held = [(what + name, a) for what, name, a, _ in results if isinstance(a, np.ndarray)]
+        for place, (what, array) in enumerate(held):
+            for name, other in [*named, *held[:place]]:
+                if other is not None and np.shares_memory(array, other):
+                    trial.find("G404", f"{what} of {op.name} shares memory with {name}", argument=name)
+
+
+def _laid_out(array: Any) -> Iterator[tuple[str, Any]]:
+    """The same entries, otherwise in memory."""
+    yield "Fortran-ordered", np.array(array, order="F")
+    yield "with negative strides", np.flip(np.flip(array).copy())
+    wide = np.zeros(tuple(2 * size for size in array.shape), array.dtype)
+    every = tuple(slice(None, None, 2) for _ in array.shape)
+    wide[every] = array
+    yield "strided", wide[every]
+    frozen = array.copy()
+    frozen.flags.writeable = False
+    yield "read-only", frozen
+
+
+def _compare_runs(trial: Trial, code: str, text: str, got: Sequence[Any], want: Sequence[Any], limits: Any) -> None:
+    """Compare two runs on the same entries: bitwise, and by the limits only where that fails."""
+    names = [*trial.op.outputs, *trial.op.names]
+    for place, (name, a, b) in enumerate(zip(names, got, want, strict=False)):
+        if not is_floating(a) or not is_floating(b):
+            continue
+        limit: Any = 0.0
+        if code != "G406" and not np.array_equal(a, b, equal_nan=True):
+            limited = limits()[place]
+            limit = 0.0 if limited is None else 2 * limited.limit
+        trial.compare(code, f"{name} of {trial.op.name} {text}", name, a, b, limit)
+
+
+def strides(trial: Trial) -> None:
+    """Results do not depend on how arrays lie in memory; zero strides (broadcast arrays) are fine too."""
+    arrays, dys = trial.arrays, trial.cotangents
+    kinds = [dict(_laid_out(a)) if is_floating(a) else None for a in arrays]
+    laid_dys = [dict(_laid_out(dy)) for dy in dys]
+    for kind in ("Fortran-ordered", "with negative strides", "strided", "read-only"):
+        moved = [a if laid is None else laid[kind] for a, laid in zip(arrays, kinds, strict=True)]
+        got = [*trial.forward(moved), *trial.backward([laid[kind] for laid in laid_dys], moved)]
+        want = [*trial.y, *trial.gradients]
+        _compare_runs(trial, "G405", f"on arrays {kind}", got, want, lambda: [*trial.y_limits, *trial.gradient_limits])
+    flat = [np.broadcast_to(dy.ravel()[:1].reshape((1,) * dy.ndim), dy.shape) if dy.size else dy for dy in dys]
+    copied = [dy.copy() for dy in flat]
+    got, want = trial.backward(flat), trial.backward(copied)
+    names = [None] * len(trial.y)
+    _compare_runs(
+        trial,
+        "G405",
+        "for a broadcast cotangent",
+        [*names, *got],
+        [*names, *want],
+        lambda: [*names, *trial.limits_of_gradients(copied, arrays)],
+    )
+    spread = [np.broadcast_to(a[:1], a.shape) if is_floating(a) and a.ndim and a.shape[0] > 1 else a for a in arrays]
+    whole = [a.copy() if is_floating(a) else a for a in spread]
+    got = [*trial.forward(spread), *trial.backward(dys, spread)]
+    want = [*trial.forward(whole), *trial.backward(dys, whole)]
+    _compare_runs(
+        trial,
+        "G405",
+        "on broadcast arrays",
+        got,
+        want,
+        lambda: [*trial.limits_of_y(whole), *trial.limits_of_gradients(dys, whole)],
+    )
+
+
+def layouts(trial: Trial) -> None:
+    """In another layout, the op gives the same numbers in that layout."""
+    op = trial.op
+    for layout in op.layouts:
+        other = op.in_layout(layout)
+
+        def moved(name: str, array: Any, other: Any = other) -> Any:
+            own, to = op.arrays[name].split(), other.arrays[name].split()
+            return None if array is None else array.transpose([own.index(token) for token in to])
+
+        arrays = [moved(name, a) for name, a in zip(op.names, trial.arrays, strict=True)]
+        dys = [moved(name, dy) for name, dy in zip(op.cotangents, trial.cotangents, strict=True)]
+        got = [*trial.forward(arrays, other.forward), *trial.backward(dys, arrays, other.backward)]
+        want = [moved(n, a) for n, a in zip([*op.outputs, *op.names], [*trial.y, *trial.gradients], strict=True)]
+        _compare_runs(trial, "G405", f"in {layout}", got, want, lambda: [*trial.y_limits, *trial.gradient_limits])
+
+
+def repeatability(trial: Trial) -> None:
+    """Two runs give the same, bit for bit."""
+    got, want = [*trial.forward(), *trial.backward()], [*trial.y, *trial.gradients]
+    for name, a, b in zip([*trial.op.outputs, *trial.op.names], got, want, strict=False):
+        if a is not None and b is not None and np.asarray(a).tobytes() != np.asarray(b).tobytes():
+            spread = float(np.max(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))))
+            message = f"two runs of {trial.op.name} differ in {name} by up to {spread:.3g}"
+            trial.find("G406", message, verdict=Verdict.NONDETERMINISTIC, argument=name)
+
+
+def conventions(trial: Trial) -> None:
+    """The worked examples come out in both halves, to what a library function is allowed."""
+    op = trial.op
+    for convention in op.conventions:
+        arrays = [convention.case.arrays.get(name) for name in op.names]
+        for half in ("", "naive_"):
+            outputs = trial_outputs(getattr(op, f"{half}forward")(*arrays, **convention.case.attrs))
+            found = dict(zip(op.outputs, outputs, strict=True))
+            dys = [np.asarray(convention.cotangents.get(n, np.ones_like(found[n]))) for n in op.cotangents]
+            gradients = getattr(op, f"{half}backward")(*dys, *arrays, **convention.case.attrs)
+            pairs = [(n, found[n], want) for n, want in convention.outputs.items()]
+            pairs += [(f"d{n}", gradients[op.names.index(n)], want) for n, want in convention.grads.items()]
+            for name, got, want in pairs:
+                got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+                trial.report.compared += want.size
+                close = got.shape == want.shape and np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want)
+                if not np.all(close | (got == want) | (np.isnan(got) & np.isnan(want))):
+                    message = f"convention {convention.label} of {op.name} ({half}{name}): {convention.text}"
+                    trial.find("G103", message, argument=name, note=f"got {got.tolist()}\nwant {want.tolist()}")
+
+
+def trial_outputs(result: Any) -> tuple[Any, ...]:
+    """The outputs of a forward as a tuple."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+PROPERTIES = (
+    Property("forward", forward),
+    Property("backward", backward),
+    Property("derivative", derivative, low=False),
+    Property("directions", directions, low=False),
+    Property("adjoint", adjoint, low=False),
+    Property("independence", independence),
+    Property("linearity", linearity),
+    Property("memory", memory),
+    Property("strides", strides),
+    Property("layouts", layouts),
+    Property("repeatability", repeatability),
+    Property("conventions", conventions, low=False, once=True),
+)
+
+
+def run(trial: Trial, properties: Sequence[Property]) -> None:
+    """Check the properties; an exception of the op is a finding, and ends that property only."""
+    for prop in properties:
+        try:
+            prop.check(trial)
+        except Exception as error:
+            at = error.__traceback__
+            while at is not None and at.tb_next is not None:
+                at = at.tb_next
+            where = f" ({at.tb_frame.f_code.co_filename}:{at.tb_lineno})" if at is not None else ""
+            message = f"{trial.op.name} raised {type(error).__name__} while checking {prop.name}: {error}"
+            trial.find("G001", message, note=f"raised{where}")
+
+
+__all__ = ["PROPERTIES", "Case", "Property", "run"]

@@ -1,0 +1,180 @@
+"""One claimed slope against a function of one variable, at many step sizes. No op, no tolerance of anybody's.
+
+With phi(t) = <dy, f(x + t v)> and the claim d = phi'(0), both halves of phi come from the same evaluations:
+
+    even part  E(h) = phi(h) + phi(-h) - 2 phi(0)    does not involve the claim; falls like h^2 where phi is smooth,
+                                                     like h at a kink, not at all at a jump
+    odd part   D(h) = (phi(h) - phi(-h)) / 2h        D(h) - d falls like h^2 if the claim is right, and stays if not
+
+Steps larger than the distance to the nearest kink are left out. The noise of phi is not assumed but measured, by the
+difference tables as in More and Wild (Estimating Computational Noise, 2011): one-sided, so that a kink at 0 does not
+count as noise, and at several spacings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from gradcheck.report import Verdict
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LEVELS = 4
+HALVINGS = 30
+LARGEST = 2.0**-3
+SPACINGS = 2.0 ** -np.array([10.0, 15.0, 20.0, 25.0, 30.0, 35.0])
+POINTS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the step sizes say about a claim.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    value, error : float
+        The numerical derivative and its error bar.
+    slopes : (float, float) or None
+        The one-sided slopes, lower first, at a kink.
+    why : str
+        What stands behind the verdict, in a few words.
+    """
+
+    verdict: Verdict
+    value: float = math.nan
+    error: float = math.inf
+    slopes: tuple[float, float] | None = None
+    why: str = ""
+
+
+def _gains() -> tuple[float, Array]:
+    squares = 4.0 ** -np.arange(LEVELS)
+    weights = np.array([np.prod(np.delete(squares, j) / (np.delete(squares, j) - squares[j])) for j in range(LEVELS)])
+    return float(np.sum(np.abs(weights) * 2.0 ** np.arange(LEVELS))), weights
+
+
+_GAIN, _WEIGHTS = _gains()
+
+
+def noise_level(phi: Callable[[Array], Array]) -> float:
+    """The standard deviation of the noise of phi near 0, from one-sided difference tables of orders 5 and 6.
+
+    A table shows noise where its levels agree at two spacings in a row; too wide ones still show the function, too
+    narrow ones may see no change at all.
+    """
+    levels = []
+    for spacing in SPACINGS:
+        sides = []
+        for side in (spacing, -spacing):
+            table, found = phi(side * np.arange(1, POINTS + 1)), []
+            if not np.isfinite(table).all():
+                continue
+            for order in range(1, 7):
+                table = np.diff(table)
+                if order >= 5:
+                    found.append(math.sqrt(np.mean(table**2) * math.factorial(order) ** 2 / math.factorial(2 * order)))
+            sides.append(float(np.mean(found)))
+        levels.append(min(sides, default=0.0))
+    for wide, narrow in pairwise(levels):
+        if 0 < max(wide, narrow) < 4 * min(wide, narrow):
+            return max(wide, narrow)
+    return min((level for level in levels if level > 0), default=0.0)
+
+
+def diagnose(phi: Callable[[Array], Array], claim: float, noise: float, scale: float = 1.0) -> Diagnosis:
+    """Judge a claimed slope of phi at 0.
+
+    Parameters
+    ----------
+    phi : callable
+        Gives phi(t) - phi(0) for an array of t; NaN where there is no value.
+    claim : float
+        The claimed slope.
+    noise : float
+        The noise of phi's values: a standard deviation.
+    scale : float
+        The size of phi's argument that counts as large; steps are in proportion.
+    """
+    h = scale * LARGEST * 2.0 ** -np.arange(HALVINGS)
+    up, down = phi(h), phi(-h)
+    finite = np.isfinite(up) & np.isfinite(down)
+    if not finite.any():
+        return Diagnosis(Verdict.NONFINITE, why="no value near the point")
+    last = HALVINGS - 1 - int(np.argmin(finite[::-1])) if not finite.all() else -1
+    if last >= HALVINGS - LEVELS:
+        return Diagnosis(Verdict.NONFINITE, why="no values close to the point")
+    h, up, down = h[last + 1 :], up[last + 1 :], down[last + 1 :]
+    floor = 12 * noise
+    for side in (np.abs(up[-9:]), np.abs(down[-9:])):
+        if side.min() > max(floor, 1e-300) and side.max() < 1.2 * side.min():
+            return Diagnosis(Verdict.JUMP, why=f"the value jumps by {side[-1]:.3g}")
+    even, odd = up + down, (up - down) / (2 * h)
+    start, kink = _smooth_from(even, floor)
+    value, error = _extrapolated(odd, h, start, noise)
+    if kink is not None:
+        gap = abs(even[kink]) / h[kink]
+        if not error < gap / 20:
+            slopes = sorted((up[kink] / h[kink], -down[kink] / h[kink]))
+            slack = floor / h[kink] + 0.05 * gap
+            inside = slopes[0] - slack <= claim <= slopes[1] + slack
+            why = f"a kink within {h[kink]:.1g}: one-sided slopes [{slopes[0]:.6g}, {slopes[1]:.6g}]"
+            verdict = Verdict.KINK if inside else Verdict.WRONG
+            return Diagnosis(verdict, float(odd[kink]), float(slack), (float(slopes[0]), float(slopes[1])), why)
+    if not math.isfinite(error):
+        return Diagnosis(Verdict.INCONCLUSIVE, why="the central differences do not converge")
+    off = abs(value - claim)
+    if off <= 2 * error:
+        return Diagnosis(Verdict.MATCH, value, error)
+    verdict = Verdict.WRONG if off > 6 * error else Verdict.INCONCLUSIVE
+    return Diagnosis(verdict, value, error, why=f"off by {off / error:.3g} error bars")
+
+
+def _smooth_from(even: Array, floor: float) -> tuple[int, int | None]:
+    """The first step of the smooth regime next to 0, and the last step at which a kink shows (None if at none)."""
+    resolved = np.abs(even) > max(floor, 1e-300)
+    if not resolved.any():
+        return 0, None
+    finest = int(np.nonzero(resolved)[0].max())
+    with np.errstate(all="ignore"):
+        rates = np.log2(np.abs(even[:-1]) / np.abs(even[1:]))
+
+    def smooth(i: int) -> bool:
+        return i > 0 and bool(
+            resolved[i - 1] and resolved[i] and (1.55 < rates[i - 1] < 2.45 or 3.3 < rates[i - 1] < 4.7)
+        )
+
+    if not smooth(finest):
+        return finest + 1, finest
+    start = finest
+    while smooth(start):
+        start -= 1
+    return start, None
+
+
+def _extrapolated(odd: Array, h: Array, start: int, noise: float) -> tuple[float, float]:
+    """The best Romberg value among the windows of steps from `start` on, and its error bar."""
+    best = math.nan, math.inf
+    for i in range(start, len(h) - LEVELS + 1):
+        window = odd[i : i + LEVELS]
+        rough = 3 * noise / h[i + 2]
+        first, second = window[0] - window[1], window[1] - window[2]
+        converges = (
+            abs(second) <= rough or 2.5 < first / second < 6.5 or (first / second > 10 and abs(second) < 1e3 * rough)
+        )
+        if not converges:
+            continue
+        rows, change = window, math.inf
+        for order in range(1, LEVELS):
+            finer = (4.0**order * rows[1:] - rows[:-1]) / (4.0**order - 1)
+            change, rows = abs(finer[-1] - rows[-1]), finer
+        error = change + 3 * noise * _GAIN / (h[i] * math.sqrt(LEVELS))
+        if error < best[1]:
+            best = float(rows[-1]), float(error)
+    return best

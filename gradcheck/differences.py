@@ -1,0 +1,237 @@
+"""Numerical derivatives, with error estimates that are measured. Arrays and callables only: knows no op.
+
+Central differences at step sizes that halve are extrapolated (Romberg); the error estimate is the last extrapolation's
+change, plus what the rounding of the function values may contribute. The complex step Im f(x + ih) / h has no
+truncation; its rounding is measured by moving every entry of the point by an ulp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.numbers import Lanes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Function = Callable[..., Any]
+
+LEVELS = 4  # step sizes h, h/2, h/4, h/8
+LARGEST = 2.0**-5
+IMAGINARY = 1e-30
+NEIGHBOURS = 3  # points an ulp away, for the complex step
+UNIT = 2.0**-53
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A numerical derivative and how far it may be off, entry by entry."""
+
+    value: Array
+    error: Array
+
+
+def first_step(margin: float) -> float:
+    """The largest step: a power of two that stays well within `margin`, the distance to the nearest kink."""
+    return float(2.0 ** np.floor(np.log2(min(LARGEST, margin / 2)))) if margin > 0 else 0.0
+
+
+def steps(first: float) -> Array:
+    """The step sizes, largest first."""
+    return np.asarray(first * 2.0 ** -np.arange(LEVELS))
+
+
+def extrapolated(differences: Array) -> tuple[Array, Array]:
+    """Romberg's extrapolation of central differences to step 0, and its last change.
+
+    Parameters
+    ----------
+    differences : (levels, ...) array
+        Central differences at step sizes that halve, largest first.
+    """
+    rows, change = differences, np.full(differences.shape[1:], np.inf)
+    for order in range(1, len(differences)):
+        finer = (4.0**order * rows[1:] - rows[:-1]) / (4.0**order - 1)
+        change = np.abs(finer[-1] - rows[-1])
+        rows = finer
+    return rows[-1], change
+
+
+def noise_gain(sizes: Array) -> float:
+    """How much an error of 1 in each function value may move the extrapolated derivative."""
+    squares = sizes**2
+    gain = 0.0
+    for j, square in enumerate(squares):
+        others = np.delete(squares, j)
+        gain += float(np.abs(np.prod(others / (others - square)))) / float(sizes[j])
+    return gain
+
+
+def arithmetic(terms: Any) -> Any:
+    """What rounding may do to a sum of `terms` products and its extrapolation, relative to the sum of magnitudes."""
+    return (terms + 4 * LEVELS) * UNIT
+
+
+def outputs_of(result: Any, count: int) -> list[Any]:
+    """The first `count` outputs of a forward."""
+    return list(result[:count]) if isinstance(result, tuple | list) else [result]
+
+
+def _lifted(arrays: Sequence[Any], which: Sequence[int], probes: Callable[[Array, int], Array]) -> list[Any]:
+    """The arrays, with the entries of those in `which` as Lanes; `probes(entries, first number)` gives the lanes."""
+    lifted, first = list(arrays), 0
+    for k in which:
+        flat = np.asarray(arrays[k], np.float64).ravel()
+        lanes = probes(flat, first)
+        box = np.empty(flat.size, object)
+        for i in range(flat.size):
+            box[i] = Lanes(lanes[i])
+        lifted[k] = box.reshape(arrays[k].shape)
+        first += flat.size
+    return lifted
+
+
+def _split(flat: Array, arrays: Sequence[Any], which: Sequence[int]) -> list[Array]:
+    ends = np.cumsum([arrays[k].size for k in which])[:-1]
+    return [part.reshape(arrays[k].shape) for part, k in zip(np.split(flat, ends), which, strict=True)]
+
+
+def _together(arrays: Sequence[Any], which: Sequence[int], estimate: Estimate) -> list[Estimate]:
+    values, errors = _split(estimate.value, arrays, which), _split(estimate.error, arrays, which)
+    return [Estimate(value, error) for value, error in zip(values, errors, strict=True)]
+
+
+def lanes_central(
+    naive_forward: Function,
+    arrays: Sequence[Any],
+    which: Sequence[int],
+    cotangents: Sequence[Array],
+    rounding: Sequence[Array],
+    first: float,
+) -> list[Estimate]:
+    """The gradient of <cotangents, naive_forward(arrays)> in all entries of the arrays `which`, in one run of the loops.
+
+    Parameters
+    ----------
+    rounding
+        For each output, a bound on the rounding error of its entries.
+    first
+        The largest step.
+
+    Raises
+    ------
+    gradcheck.numbers.Undecided
+        If there is a kink between the probes.
+    """
+    n = sum(arrays[k].size for k in which)
+    sizes = steps(first)
+    offsets = np.stack([sizes, -sizes], axis=1)  # (levels, 2)
+    widths = np.empty((LEVELS, n))
+
+    def probes(flat: Array, start: int) -> Array:
+        lanes = np.repeat(flat, LEVELS * 2 * n).reshape(flat.size, LEVELS, 2, n)
+        own = np.arange(flat.size)
+        lanes[own, :, :, start + own] += offsets
+        widths[:, start + own] = (lanes[own, :, 0, start + own] - lanes[own, :, 1, start + own]).T
+        return lanes.reshape(flat.size, -1)
+
+    outputs = outputs_of(naive_forward(*_lifted(arrays, which, probes)), len(cotangents))
+    total, moved, size, terms = np.zeros((LEVELS, n)), np.zeros(n), np.zeros(n), np.zeros(n)
+    for output, cotangent, bound in zip(outputs, cotangents, rounding, strict=True):
+        for at in np.ndindex(cotangent.shape):
+            entry = output[at]
+            if isinstance(entry, Lanes):
+                lanes = entry.v.reshape(LEVELS, 2, n)
+                difference = lanes[:, 0] - lanes[:, 1]
+                total += cotangent[at] * difference
+                size += np.abs(cotangent[at] * difference[0] / widths[0])
+                terms += difference[0] != 0
+                moved += (np.abs(cotangent[at]) * bound[at]) * (difference != 0).any(axis=0)
+    value, change = extrapolated(total / widths)
+    error = change + moved * noise_gain(sizes) + arithmetic(terms) * size
+    return _together(arrays, which, Estimate(value, error))
+
+
+def lanes_complex(
+    naive_forward: Function, arrays: Sequence[Any], which: Sequence[int], cotangents: Sequence[Array], jitter: Function
+) -> list[Estimate]:
+    """The same by the complex step, at the point and at neighbours an ulp away; `jitter(n)` draws n from -1, 0, 1."""
+    n, copies = sum(arrays[k].size for k in which), 1 + NEIGHBOURS
+
+    def probes(flat: Array, start: int) -> Array:
+        lanes = np.repeat(flat, copies * n).reshape(flat.size, copies, n).astype(complex)
+        moves = jitter(flat.size * NEIGHBOURS).reshape(flat.size, NEIGHBOURS)
+        lanes[:, 1:] *= (1 + moves * 2 * UNIT)[..., None]
+        own = np.arange(flat.size)
+        lanes[own, :, start + own] += 1j * IMAGINARY
+        return lanes.reshape(flat.size, -1)
+
+    outputs = outputs_of(naive_forward(*_lifted(arrays, which, probes)), len(cotangents))
+    total, size, terms = np.zeros((copies, n)), np.zeros(n), np.zeros(n)
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        for at in np.ndindex(cotangent.shape):
+            entry = output[at]
+            if isinstance(entry, Lanes):
+                slopes = entry.v.imag.reshape(copies, n) / IMAGINARY
+                total += cotangent[at] * slopes
+                size += np.abs(cotangent[at] * slopes[0])
+                terms += slopes[0] != 0
+    spread = np.abs(total[1:] - total[0]).max(axis=0)
+    return _together(arrays, which, Estimate(total[0], 2 * spread + arithmetic(terms) * size))
+
+
+def direction_central(
+    forward: Function,
+    arrays: Sequence[Any],
+    directions: Sequence[Any],
+    cotangents: Sequence[Array],
+    rounding: Sequence[Array],
+    slopes: float,
+    first: float,
+) -> Estimate:
+    """The derivative of <cotangents, forward(arrays)> along one direction; None in `directions` leaves an array alone.
+
+    Parameters
+    ----------
+    rounding
+        For each output, a bound on the rounding error of its entries.
+    slopes
+        The sum of |gradient * entry|: what the rounding of the probes' own entries is worth, in units of u.
+    """
+    sizes, found, size, terms = steps(first), [], 0.0, 0
+    for h in sizes:
+        ends = []
+        for sign in (h, -h):
+            moved = [a if v is None else a + sign * v for a, v in zip(arrays, directions, strict=True)]
+            ends.append(outputs_of(forward(*moved), len(cotangents)))
+        parts = [dy * (p - m) / (2 * h) for dy, p, m in zip(cotangents, *ends, strict=True)]
+        found.append(sum(float(part.sum()) for part in parts))
+        if h == first:
+            size, terms = sum(float(np.abs(part).sum()) for part in parts), sum(part.size for part in parts)
+    value, change = extrapolated(np.asarray(found))
+    noise = sum(float(np.sum(np.abs(dy) * bound)) for dy, bound in zip(cotangents, rounding, strict=True))
+    return Estimate(value, change + (noise + UNIT * slopes) * noise_gain(sizes) + arithmetic(terms) * size)
+
+
+def direction_complex(
+    forward: Function, arrays: Sequence[Any], directions: Sequence[Any], cotangents: Sequence[Array], jitter: Function
+) -> Estimate:
+    """The same by the complex step."""
+    found, size, count = [], 0.0, 0
+    for copy in range(1 + NEIGHBOURS):
+        moved = []
+        for a, v in zip(arrays, directions, strict=True):
+            if v is None:
+                moved.append(a)
+                continue
+            point = a * (1 + 2 * UNIT * jitter(a.size).reshape(a.shape)) if copy else a
+            moved.append(point + 1j * IMAGINARY * v)
+        outputs = outputs_of(forward(*moved), len(cotangents))
+        terms = [dy * (y.imag / IMAGINARY) for dy, y in zip(cotangents, outputs, strict=True)]
+        found.append(sum(float(np.sum(term)) for term in terms))
+        if not copy:
+            size, count = sum(float(np.abs(t).sum()) for t in terms), sum(t.size for t in terms)
+    spread = max(abs(value - found[0]) for value in found[1:])
+    return Estimate(np.asarray(found[0]), np.asarray(2 * spread + arithmetic(count) * size))

@@ -1,0 +1,228 @@
+"""One case of an op in one dtype: its arrays, what the four functions give, and the limits that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from gradcheck.compare import compare, half_ulp
+from gradcheck.numbers import Bounded
+from gradcheck.numbers.bounded import BoundedSingle
+from gradcheck.report import Finding, Report, Verdict, coarser
+from reference import Case, Op
+from reference._draw import stream
+
+Array = np.ndarray[Any, np.dtype[Any]]
+DTYPES: Mapping[str, Any] = {
+    "float64": np.dtype(np.float64),
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+}
+
+
+def is_floating(array: Any) -> bool:
+    """Whether an array has a gradient by its dtype: neither left out, nor integers or booleans."""
+    return array is not None and array.dtype.kind not in "iub"
+
+
+def describe(case: Case, dtype: str) -> str:
+    """A case in a line: shapes and attributes."""
+    arrays = [f"{name} {tuple(np.shape(a))}" for name, a in case.arrays.items() if a is not None]
+    return ", ".join([f"{' '.join(arrays)} {dtype}", *(f"{name}={value!r}" for name, value in case.attrs.items())])
+
+
+class Limited:
+    """Values from a naive half run on `Bounded` numbers, and how far a computed array may be off them."""
+
+    def __init__(self, found: Any, dtype: np.dtype[Any]) -> None:
+        flat = [v if isinstance(v, Bounded) else Bounded(float(v)) for v in np.asarray(found, object).ravel()]
+        shape = np.shape(found)
+        unit = (BoundedSingle if dtype.name != "float64" else Bounded).unit
+        self.value = np.array([v.v for v in flat], np.float64).reshape(shape)
+        self.units = np.array([v.error for v in flat], np.float64).reshape(shape)
+        self.limit = (unit + Bounded.unit) * self.units
+        if dtype.name in ("float16", "bfloat16"):
+            rounding = half_ulp(self.value, dtype)
+            self.limit = self.limit + rounding
+            with np.errstate(over="ignore"):
+                beyond = np.abs(self.value) > float(ml_dtypes.finfo(dtype).max) + rounding
+            self.value = np.where(beyond, np.copysign(np.inf, self.value), self.value)
+
+
+class Trial:
+    """One case of an op in one dtype.
+
+    Parameters
+    ----------
+    op : Op
+    case : Case
+        Its floating arrays are converted to `dtype`.
+    dtype : str
+        A key of `DTYPES`.
+    seed, number : int
+        What the cotangents and other random choices are keyed by, and what a replay names.
+    again : str
+        The command that repeats the case; empty where there is none.
+    """
+
+    def __init__(self, op: Op, case: Case, dtype: str, seed: int, number: int, again: str = "") -> None:
+        self.op, self.seed, self.number, self.again = op, seed, number, again
+        self.dtype = DTYPES[dtype]
+        given = [case.arrays.get(name) for name in op.names]
+        self.arrays: list[Any] = [np.array(a, self.dtype) if is_floating(a) else a for a in given]
+        self.attrs = dict(case.attrs)
+        self.case = Case(dict(zip(op.names, self.arrays, strict=True)), self.attrs)
+        self.report = Report(op.name, seed=seed, cases=1)
+        self.arguments = op.arguments(*self.arrays, **self.attrs)
+        which = [k for k, name in enumerate(op.names) if name in op.differentiable]
+        self.which = [k for k in which if self.arrays[k] is not None]
+
+    @property
+    def unit(self) -> float:
+        """The unit roundoff of the trial's dtype."""
+        return float(ml_dtypes.finfo(self.dtype).eps) / 2
+
+    @cached_property
+    def slot(self) -> list[int]:
+        """Which of the outputs take a cotangent."""
+        return [list(self.op.outputs).index(name) for name in self.op.cotangents]
+
+    def bits(self, *keys: str | int) -> np.random.BitGenerator:
+        """Random bits of this case for one purpose."""
+        return stream(self.seed, self.op.name, self.number, *keys)
+
+    def signed(self, shape: Sequence[int], *keys: str | int) -> Array:
+        """Random numbers sign * U[0.5, 1.5] in the trial's dtype."""
+        words = self.bits(*keys).random_raw(max(1, 2 * int(np.prod(shape, dtype=int))))
+        unit = (np.asarray(words, np.uint64) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        count = int(np.prod(shape, dtype=int))
+        drawn = np.where(unit[:count] < 0.5, -1, 1) * (0.5 + unit[count : 2 * count])
+        return np.asarray(drawn.reshape(shape).astype(self.dtype))
+
+    @cached_property
+    def cotangents(self) -> list[Array]:
+        """A random cotangent for each output that takes one."""
+        return [self.signed(self.arguments.shape(name), "cotangent", name) for name in self.op.cotangents]
+
+    def forward(self, arrays: Sequence[Any] | None = None, function: Callable[..., Any] | None = None) -> list[Any]:
+        """The outputs, as a list."""
+        result = (function or self.op.forward)(*(self.arrays if arrays is None else arrays), **self.attrs)
+        return list(result) if isinstance(result, tuple) else [result]
+
+    def backward(
+        self,
+        cotangents: Sequence[Any] | None = None,
+        arrays: Sequence[Any] | None = None,
+        function: Callable[..., Any] | None = None,
+    ) -> list[Any]:
+        """The gradients, as a list."""
+        result = (function or self.op.backward)(
+            *(self.cotangents if cotangents is None else cotangents),
+            *(self.arrays if arrays is None else arrays),
+            **self.attrs,
+        )
+        return list(result) if isinstance(result, tuple) else [result]
+
+    @cached_property
+    def y(self) -> list[Any]:
+        """The vectorized outputs."""
+        return self.forward()
+
+    @cached_property
+    def gradients(self) -> list[Any]:
+        """The vectorized gradients."""
+        return self.backward()
+
+    @cached_property
+    def naive_y(self) -> list[Any]:
+        """The naive outputs."""
+        return self.forward(function=self.op.naive_forward)
+
+    @cached_property
+    def naive_gradients(self) -> list[Any]:
+        """The naive gradients."""
+        return self.backward(function=self.op.naive_backward)
+
+    def _boxed(self, array: Any) -> Any:
+        if not is_floating(array):
+            return array
+        number = Bounded if self.dtype.name == "float64" else BoundedSingle
+        wide = np.asarray(array, np.float64)
+        box = np.empty(wide.shape, object)
+        for at in np.ndindex(wide.shape):
+            box[at] = number(float(wide[at]))
+        return box
+
+    def _limited(self, found: Sequence[Any]) -> list[Limited | None]:
+        return [None if a is None else Limited(a, self.dtype) for a in found]
+
+    def limits_of_y(self, arrays: Sequence[Any]) -> list[Limited | None]:
+        """The naive outputs at `arrays`, with their limits."""
+        return self._limited(self.forward([self._boxed(a) for a in arrays], self.op.naive_forward))
+
+    def limits_of_gradients(self, cotangents: Sequence[Any], arrays: Sequence[Any]) -> list[Limited | None]:
+        """The naive gradients at `arrays`, with their limits."""
+        boxes = [self._boxed(a) for a in cotangents], [self._boxed(a) for a in arrays]
+        return self._limited(self.backward(*boxes, self.op.naive_backward))
+
+    @cached_property
+    def y_limits(self) -> list[Limited | None]:
+        """The naive outputs, with their limits."""
+        return self.limits_of_y(self.arrays)
+
+    @cached_property
+    def gradient_limits(self) -> list[Limited | None]:
+        """The naive gradients, with their limits."""
+        return self.limits_of_gradients(self.cotangents, self.arrays)
+
+    @property
+    def line(self) -> str:
+        """The case in a line."""
+        return f"{describe(self.case, self.dtype.name)}, seed={self.seed}"
+
+    def find(self, code: str, message: str, **facts: Any) -> None:
+        """Add a finding about this case."""
+        finding = Finding(code=code, message=message, op=self.op.name, case=self.line, again=self.again, **facts)
+        self.report.findings.append(finding)
+
+    def compare(
+        self,
+        code: str,
+        what: str,
+        name: str,
+        got: Any,
+        want: Any,
+        limit: Any,
+        *,
+        resolves: bool = False,
+        note: str = "",
+    ) -> bool:
+        """Compare two arrays; a finding where they differ, or are no numbers. `what` says what is compared."""
+        got, want = np.asarray(got), np.asarray(want)
+        if got.shape != want.shape:
+            self.find("G402", f"{what} has the wrong shape: got {got.shape}, want {want.shape}", argument=name)
+            return False
+        outcome = compare(got.real, want.real, limit)
+        self.report.compared += outcome.compared
+        self.report.fraction = max(self.report.fraction, outcome.fraction)
+        facts: dict[str, Any] = {"index": outcome.index, "got": outcome.got, "want": outcome.want}
+        facts |= {"limit": outcome.limit, "argument": name, "wrong": outcome.wrong}
+        facts |= {"compared": outcome.compared, "note": note}
+        if outcome.wrong:
+            nan = not np.isfinite(outcome.got) or not np.isfinite(outcome.want)
+            message = f"{what} is wrong at {outcome.wrong} of {outcome.compared} entries"
+            if nan:
+                self.find("G003", message, verdict=Verdict.NONFINITE, **facts)
+            else:
+                self.find(code, message, **facts)
+            return False
+        if resolves and got.size and np.any(want):
+            scale = float(np.max(np.abs(want)))
+            coarse = float(np.max(np.broadcast_to(limit, got.shape))) / scale
+            self.report.resolution = coarser(self.report.resolution, coarse)
+        return True
