@@ -148,7 +148,7 @@ def directions(trial: Trial) -> None:
     picked = _pick(trial, trial.op.forward)
     first = differences.first_step(_margin(trial) / 1.5)  # an entry moves by up to 1.5 steps
     for number in range(2 if which else 0):
-        moves = [
+        moves: list[Any] = [
             trial.signed(a.shape, "direction", number, k) if k in which else None for k, a in enumerate(trial.arrays)
         ]
         terms = [(trial.gradients[k] * moves[k]).ravel() for k in which]
@@ -185,14 +185,14 @@ def _exact(trial: Trial, cotangents: Sequence[Array], arrays: Sequence[Any], zer
             *trial.forward([boxed(a) for a in zeroed], trial.op.naive_forward),
             *trial.backward([boxed(a) for a in cotangents], [boxed(a) for a in arrays], trial.op.naive_backward),
         ]
-        values = [v for a in found if a is not None for v in np.asarray(a, object).ravel()]
+        values: list[Any] = [v for a in found if a is not None for v in np.asarray(a, object).ravel()]
         if all(isinstance(v, int | Fraction) and abs(v) < 2**53 and Fraction(float(v)) == v for v in values):
             return True
     return False
 
 
 def adjoint(trial: Trial) -> None:
-    """<dy, f(x) - f(0)> = <x, dx> in what the op is affine in: bitwise on integers where all coefficients are dyadic."""
+    """<dy, f(x) - f(0)> = <x, dx> in what the op is affine in; exactly, on integers with dyadic coefficients."""
     op = trial.op
     for number, inputs in enumerate(op.affine_in):
         chosen = [k for k in trial.which if op.names[k] in inputs]
@@ -323,12 +323,12 @@ def memory(trial: Trial) -> None:
     op, dtype = trial.op, trial.dtype
     for half in ("", "naive_"):
         cotangents = [dy.copy() for dy in trial.cotangents]
-        arrays = [None if a is None else a.copy() for a in trial.arrays]
+        arrays: list[Any] = [None if a is None else a.copy() for a in trial.arrays]
         before = [None if a is None else a.tobytes() for a in (*cotangents, *arrays)]
         outputs = trial.forward(arrays, getattr(op, f"{half}forward"))
         gradients = trial.backward(cotangents, arrays, getattr(op, f"{half}backward"))
-        named = [*((f"d{name}", a) for name, a in zip(op.cotangents, cotangents, strict=True))]
-        named += zip(op.names, arrays, strict=True)
+        named = [(f"d{name}", a) for name, a in zip(op.cotangents, cotangents, strict=True)]
+        named += list(zip(op.names, arrays, strict=True))
         for (name, array), old in zip(named, before, strict=True):
             if array is not None and array.tobytes() != old:
                 trial.find("G403", f"{half}forward or {half}backward of {op.name} writes to {name}", argument=name)
@@ -460,7 +460,8 @@ def conventions(trial: Trial) -> None:
             for name, got, want in pairs:
                 got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
                 trial.report.compared += want.size
-                close = got.shape == want.shape and np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want)
+                with np.errstate(invalid="ignore"):
+                    close = got.shape == want.shape and np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want)
                 if not np.all(close | (got == want) | (np.isnan(got) & np.isnan(want))):
                     message = f"convention {convention.label} of {op.name} ({half}{name}): {convention.text}"
                     trial.find("G103", message, argument=name, note=f"got {got.tolist()}\nwant {want.tolist()}")

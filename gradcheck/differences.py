@@ -111,7 +111,7 @@ def lanes_central(
     rounding: Sequence[Array],
     first: float,
 ) -> list[Estimate]:
-    """The gradient of <cotangents, naive_forward(arrays)> in all entries of the arrays `which`, in one run of the loops.
+    """The gradient of <cotangents, naive_forward(arrays)> in all entries of `which` arrays, in one run of the loops.
 
     Parameters
     ----------

@@ -376,9 +376,8 @@ def _check_directions(subject: _Subject, claims: Mapping[int, Array], noise: Seq
         move = {k: (..., subject.signed(subject.arrays[k], "direction", number, k).astype(np.float64)) for k in claims}
         claim = math.fsum(float(np.sum(claims[k] * move[k][1])) for k in claims)
         found = diagnose(subject.phi(move), claim, total)
-        facts: dict[str, Any] = dict(
-            argument="direction", got=claim, want=found.value, limit=found.error, note=found.why
-        )
+        facts: dict[str, Any] = {"argument": "direction", "got": claim, "want": found.value}
+        facts |= {"limit": found.error, "note": found.why}
         if found.verdict is Verdict.WRONG:
             subject.find("G201", f"the gradients are wrong along random direction {number}", **facts)
         elif found.verdict is Verdict.KINK:

@@ -207,7 +207,7 @@ class Call:
         array = self.found[name]
         if array is None or self.storage.kind in "cO" or array.dtype.kind in "iub":
             return self.storage
-        return array.dtype
+        return np.dtype(array.dtype)
 
 
 def _first(array: Array | None) -> Any:
