@@ -119,7 +119,7 @@ class Call:
             for name, value in given.items()
         }
         present = {name: array for name, array in found.items() if array is not None}
-        self.storage = _promoted(op.name, present)
+        self.storage: np.dtype[Any] = _promoted(op.name, present)
         low = self.storage.name in ("float16", "bfloat16")
         self.compute = np.dtype(np.float32) if low else self.storage
         self.found: dict[str, Any] = {
@@ -207,7 +207,7 @@ class Call:
         array = self.found[name]
         if array is None or self.storage.kind in "cO" or array.dtype.kind in "iub":
             return self.storage
-        return np.dtype(array.dtype)
+        return array.dtype  # type: ignore[no-any-return]
 
 
 def _first(array: Array | None) -> Any:

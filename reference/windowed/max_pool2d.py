@@ -123,7 +123,7 @@ def argmax(x: Array, **attrs) -> Array:
     (sh, sw), (dh, dw), ((top, _), (left, _)) = call.attrs["stride"], call.attrs["dilation"], call.attrs["padding"]
     window = (call.attrs[name] for name in ("kernel", "stride", "padding", "dilation"))
     p, q = np.divmod(_first(x, counts, *window)[1], call.attrs["kernel"][1])
-    i, j = np.indices(p.shape, sparse=True)[1:3]
+    i, j = np.arange(counts[0])[:, None, None], np.arange(counts[1])[:, None]
     return (i * sh + p * dh - top) * x.shape[2] + j * sw + q * dw - left
 
 
