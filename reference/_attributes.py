@@ -47,8 +47,8 @@ class Attribute:
     def __call__(self, op: str, name: str, value: Any) -> Any:
         try:
             return self.normal(value)
-        except (TypeError, ValueError) as error:
-            refuse(op, name, value, self.admits, type(error))
+        except (TypeError, ValueError, OverflowError) as error:
+            refuse(op, name, value, self.admits, TypeError if isinstance(error, TypeError) else ValueError)
 
 
 def _int(value: Any, least: int | None = None) -> int:

@@ -54,20 +54,53 @@ def count(size: int, padding: Pair, span: int, stride: int, ceil: bool = False) 
     return max(windows, 0)
 
 
-def place(a: Arguments, kernel: Pair, *, picture: str = "H W", argument: str = "kernel", ceil: bool = False) -> Pair:
+def lay(
+    padding: Any, sizes: Sequence[int], kernel: Pair, stride: Pair, dilation: Pair = (1, 1), ceil: bool = False
+) -> tuple[Pairs, Pair]:
+    """The padding in numbers and the counts of windows, along both axes; "same" paddings have no use for `ceil`."""
+    ceil, spans = ceil and not str(padding).startswith("same"), reach(kernel, dilation)
+    pads = padding_numbers(padding, (sizes[0], sizes[1]), spans, stride)
+    down, across = (count(*along, ceil) for along in zip(sizes, pads, spans, stride, strict=True))
+    return pads, (down, across)
+
+
+def place(a: Arguments, kernel: Pair, *, argument: str = "kernel", ceil: bool = False) -> Pair:
     """The rule of the ops that look at windows: padding words become numbers, and a window must fit into the picture.
 
-    Returns the counts of windows along both axes; "same" paddings have no use for `ceil`.
+    Returns the counts of windows along both axes.
     """
-    names, stride, spans = picture.split(), a.attrs["stride"], reach(kernel, a.attrs.get("dilation", (1, 1)))
-    ceil = ceil and not str(a.attrs["padding"]).startswith("same")
-    height, width = (a.sizes[name] for name in names)
-    a.attrs["padding"] = padding = padding_numbers(a.attrs["padding"], (height, width), spans, stride)
-    for name, size, pads, span in zip(names, (height, width), padding, spans, strict=True):
-        room = size + sum(pads)
-        a.require(span <= room or size == 0, argument, f"{kernel}, {span} long", f"at most {room}, {name} with padding")
-    down, across = (count(*along, ceil) for along in zip((height, width), padding, spans, stride, strict=True))
-    return down, across
+    sizes, stride, dilation = (a.sizes["H"], a.sizes["W"]), a.attrs["stride"], a.attrs.get("dilation", (1, 1))
+    a.attrs["padding"], windows = lay(a.attrs["padding"], sizes, kernel, stride, dilation, ceil)
+    for axis, span in enumerate(reach(kernel, dilation)):
+        most = sizes[axis] + sum(a.attrs["padding"][axis]) + (stride[axis] - 1 if ceil else 0)
+        fits = windows[axis] > 0 or sizes[axis] == 0
+        a.require(fits, argument, f"{kernel}, {span} long", f"at most {most}, {'HW'[axis]} with padding")
+    return windows
+
+
+def extent(windows: int, padding: Pair, span: int, stride: int) -> int:
+    """How long a picture is that the windows just fill: the least size with so many of them."""
+    return (windows - 1) * stride + span - sum(padding)
+
+
+def spread(a: Arguments, kernel: Pair, windows: Pair) -> Pair:
+    """The rule of the transposed convolution: padding words become numbers, and the padding must leave a picture.
+
+    The words "same_upper" and "same_lower" make it stride times the windows. Returns its size.
+    """
+    word, stride, more = a.attrs["padding"], a.attrs["stride"], a.attrs["output_padding"]
+    spans = reach(kernel, a.attrs["dilation"])
+    if word in ("same_upper", "same_lower"):
+        totals = spans[0] + more[0] - stride[0], spans[1] + more[1] - stride[1]
+        a.require(min(totals) >= 0, "padding", f"{word!r}, {totals} in all", "at least 0 in all")
+        pads = split(word, totals[0]), split(word, totals[1])
+    else:
+        pads = padding_numbers(word, windows, spans, stride)
+    height, width = (extent(*along) + m for *along, m in zip(windows, pads, spans, stride, more, strict=True))
+    leaves = (height >= 0 or windows[0] == 0) and (width >= 0 or windows[1] == 0)
+    a.require(leaves, "padding", f"{word!r}, which leaves {height} x {width}", "one that leaves at least 0 x 0")
+    a.attrs["padding"] = pads
+    return max(height, 0), max(width, 0)
 
 
 Met = tuple[tuple[slice, slice], tuple[slice, slice]]

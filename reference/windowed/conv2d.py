@@ -11,6 +11,8 @@ The output channel m sees the channels of its group: g(m) = (C/groups) floor(m /
 The source has a spurious "=", a kernel without m, and in dL/dk no sum over n; it does not give dx.
 """
 
+from math import prod
+
 import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
@@ -53,39 +55,39 @@ def naive_backward(dy, x, w, b, *, stride, padding, dilation, groups):
     return dx, dw, db
 
 
-def _rows(x: Array, w: Array, counts, stride, padding, dilation, groups) -> Array:
-    """Every window as one row, group by group: (groups, N P Q, KH KW C/groups)."""
-    x = np.moveaxis(x.reshape(*x.shape[:3], groups, w.shape[2]), 3, 0)
-    rows = np.zeros((groups, x.shape[1], *counts, *w.shape[:3]), x.dtype)
-    for p, q, (ij, hk) in _window.taps(x.shape[2:4], counts, w.shape[:2], stride, padding, dilation):
-        rows[:, :, *ij, p, q] = x[:, :, *hk]
-    return rows.reshape(groups, x.shape[1] * counts[0] * counts[1], w[..., 0].size)
+def _by_group(a: Array, groups: int) -> Array:
+    """(..., C) -> (groups, ..., C/groups)."""
+    return np.moveaxis(a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups), -2, 0)
 
 
-def _by_group(w: Array, groups: int) -> Array:
-    """(..., M) -> (groups, ..., M/groups)."""
-    return np.moveaxis(w.reshape(*w.shape[:-1], groups, w.shape[-1] // groups), -2, 0)
+def _together(a: Array) -> Array:
+    """(groups, ..., C/groups) -> (..., C)."""
+    return np.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], a.shape[0] * a.shape[-1])
+
+
+def _pixels(a: Array) -> Array:
+    """(groups, N, H, W, C/groups) -> (groups, N H W, C/groups)."""
+    return a.reshape(a.shape[0], prod(a.shape[1:4]), a.shape[4])
 
 
 def forward(x: Array, w: Array, b: Array | None, *, stride, padding, dilation, groups) -> Array:
-    spans = _window.reach(w.shape[:2], dilation)
-    counts = [_window.count(x.shape[1 + a], padding[a], spans[a], stride[a]) for a in (0, 1)]
-    rows = _rows(x, w, counts, stride, padding, dilation, groups)
-    y = rows @ _by_group(w, groups).reshape(groups, rows.shape[2], w.shape[3] // groups)
-    y = np.moveaxis(y, 0, 1).reshape(x.shape[0], *counts, w.shape[3])
-    return y if b is None else y + b
+    _, counts = _window.lay(padding, x.shape[1:3], w.shape[:2], stride, dilation)
+    xs, ws = _by_group(x, groups), _by_group(w, groups)
+    y = np.zeros((groups, x.shape[0], *counts, ws.shape[-1]), x.dtype)
+    for p, q, (ij, hk) in _window.taps(x.shape[1:3], counts, w.shape[:2], stride, padding, dilation):
+        met = xs[:, :, *hk]
+        y[:, :, *ij] += (_pixels(met) @ ws[:, p, q]).reshape(*met.shape[:4], y.shape[-1])
+    return _together(y) if b is None else _together(y) + b
 
 
 def backward(dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, dilation, groups):
-    counts = dy.shape[1:3]
-    rows, dys, ws = _rows(x, w, counts, stride, padding, dilation, groups), _by_group(dy, groups), _by_group(w, groups)
-    dw = rows.swapaxes(1, 2) @ dys.reshape(groups, rows.shape[1], dys.shape[-1])
-    dw = np.moveaxis(dw.reshape(groups, *w.shape[:3], dys.shape[-1]), 0, 3).reshape(w.shape)
-    dx = np.zeros((*x.shape[:3], groups, w.shape[2]), x.dtype)
-    for p, q, (ij, hk) in _window.taps(x.shape[1:3], counts, w.shape[:2], stride, padding, dilation):
-        landing = dys[:, :, *ij] @ ws[:, p, q].swapaxes(1, 2)[:, None, None]
-        dx[:, *hk] += np.moveaxis(landing, 0, 3)
-    return dx.reshape(x.shape), dw, None if b is None else dy.sum(axis=(0, 1, 2))
+    dys, xs, ws = (_by_group(a, groups) for a in (dy, x, w))
+    dx, dw = np.zeros(xs.shape, x.dtype), np.zeros(ws.shape, w.dtype)
+    for p, q, (ij, hk) in _window.taps(x.shape[1:3], dy.shape[1:3], w.shape[:2], stride, padding, dilation):
+        landing, met = _pixels(dys[:, :, *ij]), xs[:, :, *hk]
+        dx[:, :, *hk] += (landing @ ws[:, p, q].swapaxes(1, 2)).reshape(met.shape)
+        dw[:, p, q] = _pixels(met).swapaxes(1, 2) @ landing
+    return _together(dx), _together(dw), None if b is None else dy.sum(axis=(0, 1, 2))
 
 
 def rules(a: Arguments) -> None:
