@@ -87,9 +87,20 @@ def main() -> None:
 _HEAD = f"{'op':22s}{'cases':>7s}{'entries':>11s}{'worst/limit':>13s}{'resolution':>12s}{'seconds':>9s}  result"
 
 
+def _result(report: Report) -> str:
+    if report.findings:
+        return "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
+    return "ok" if report.compared else "nothing compared"
+
+
 def _line(report: Report) -> str:
     row = f"{report.title:22s}{report.cases:7d}{report.compared:11,d}{report.fraction:13.3f}{report.resolution:12.1e}"
-    return f"{row}{report.seconds:9.2f}  {'ok' if report.ok else f'{len(report.findings)} findings'}"
+    return f"{row}{report.seconds:9.2f}  {_result(report)}"
+
+
+def _idle(report: Report, properties: Sequence[str]) -> bool:
+    """Whether the properties that were asked for say nothing about this op."""
+    return bool(properties) and not report.compared and not report.findings
 
 
 def _findings(console: Console, reports: Sequence[Report]) -> None:
@@ -113,7 +124,7 @@ def _table(console: Console, reports: Sequence[Report]) -> None:
         table.add_column(title, justify="right")
     table.add_column("result")
     for report in reports:
-        result = "[green]ok[/]" if report.ok else f"[red]{len(report.findings)} findings[/]"
+        result = f"[{'green' if report.ok else 'red'}]{_result(report)}[/]"
         numbers = f"{report.fraction:.3f}", f"{report.resolution:.1e}", f"{report.seconds:.2f}"
         table.add_row(report.title, str(report.cases), f"{report.compared:,d}", *numbers, result)
     console.print(table)
@@ -162,7 +173,8 @@ def verify(
         _table(console, reports)
     console.print()
     _findings(console, reports)
-    bad = [report for report in reports if not report.ok]
+    bad = [report for report in reports if not (report.ok or _idle(report, properties))]
+    bad = bad or [report for report in reports if not any(other.compared for other in reports)]
     compared = sum(report.compared for report in reports)
     outcome = f"{len(bad)} of {len(reports)} ops have findings" if bad else f"{len(reports)} ops verified"
     done = f"{outcome}: {compared:,d} entries compared in {seconds:.1f} s, seed {seed}"
@@ -336,7 +348,7 @@ def replay(which: str, json_file: str | None) -> None:
         reports.append(report)
         resolution = f"{report.resolution:12.1e}" if report.resolution == report.resolution else f"{'':12s}"
         row = f"{prop.name:16s}{report.compared:9,d}{report.fraction:13.3f}{resolution}{report.seconds:9.3f}"
-        console.print(f"{row}  {'ok' if not report.findings else f'{len(report.findings)} findings'}", markup=False)
+        console.print(f"{row}  {_result(report) if report.compared or report.findings else '-'}", markup=False)
     console.print()
     total = merged(op.name, reports, seed)
     total.cases = 1

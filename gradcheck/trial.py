@@ -33,7 +33,9 @@ def is_floating(array: Any) -> bool:
 def describe(case: Case, dtype: str) -> str:
     """A case in a line: shapes and attributes."""
     arrays = [f"{name} {tuple(np.shape(a))}" for name, a in case.arrays.items() if a is not None]
-    return ", ".join([f"{' '.join(arrays)} {dtype}", *(f"{name}={value!r}" for name, value in case.attrs.items())])
+    return ", ".join(
+        [" ".join([*arrays, dtype] if dtype else arrays), *(f"{name}={value!r}" for name, value in case.attrs.items())]
+    )
 
 
 class Limited:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any, Final
 
-from reference._errors import refuse
+from reference._errors import refuse, show
 
 
 class _Required:
@@ -48,7 +48,7 @@ class Attribute:
         try:
             return self.normal(value)
         except (TypeError, ValueError, OverflowError) as error:
-            refuse(op, name, value, self.admits, TypeError if isinstance(error, TypeError) else ValueError)
+            refuse(op, name, show(value), self.admits, TypeError if isinstance(error, TypeError) else ValueError)
 
 
 def _int(value: Any, least: int | None = None) -> int:

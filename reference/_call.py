@@ -131,14 +131,17 @@ class Call:
             if shape != want:
                 refuse(op.name, name, f"of shape {shape}", f"{want}, the shape of {output} [{op.outputs[output]}]")
         self.attrs = self.arguments.attrs
-        if self.storage.kind == "O" and any(type(_first(a)) is Fraction for a in self.found.values()):
-            self.attrs = {k: Fraction(v) if isinstance(v, float) else v for k, v in self.attrs.items()}
+        self._exact = any(type(_first(a)) is Fraction for a in self.found.values())
+        if self._exact or not self.naive:
+            own, other = (Fraction, float) if self._exact else (float, Fraction)
+            self.attrs = {k: own(v) if type(v) is other else v for k, v in self.attrs.items()}
         self.arrays = [self._prepared(name, array) for name, array in self.found.items()]
 
     def _kind(self, name: str) -> str:
         if name in self.op.axes:
             return self.op.kinds.get(name, "floating")
-        return "number" if not self.op.outputs[name[1:]] or "?" in self.op.outputs[name[1:]] else "floating"
+        tokens = self.op.outputs[name[1:]].split()
+        return "number" if all(token.startswith("...") or token.endswith("?") for token in tokens) else "floating"
 
     def _given(self, role: str, cotangents: list[str], args: tuple[Any, ...]) -> dict[str, Any]:
         op, names = self.op, [*cotangents, *self.op.names]
@@ -163,7 +166,7 @@ class Call:
                 continue
             _axes.bind(op.name, name, op.axes[name], array.shape, arguments.sizes, arguments.attrs)
             if self._kind(name) == "mask" and array.dtype.kind not in "bO":
-                if array.dtype != self.storage and self.storage.kind != "O":
+                if array.dtype != self.storage and self.storage.kind not in "cO":
                     refuse(op.name, name, f"of dtype {array.dtype}", _ADMITTED["mask"], TypeError)
                 arguments.require(np.all((array == 0) | (array == 1)), name, "an array with other numbers", "0 and 1")
         if op.rules is not None:
@@ -178,7 +181,7 @@ class Call:
         if not self.naive:
             return array.astype(self.compute, copy=False)
         if array.dtype.kind == "O":
-            return array
+            return array if not self._exact else np.asarray(np.frompyfunc(_exactly, 1, 1)(array), object)
         return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64).astype(object)
 
     def _stored(self, value: Any, dtype: np.dtype[Any]) -> Any:
@@ -212,6 +215,10 @@ class Call:
 
 def _first(array: Array | None) -> Any:
     return array.flat[0] if array is not None and array.dtype.kind == "O" and array.size else None
+
+
+def _exactly(value: Any) -> Any:
+    return Fraction(value) if isinstance(value, float) else value
 
 
 class Face:

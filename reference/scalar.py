@@ -50,7 +50,7 @@ def power(x: Any, exponent: Any) -> Any:
     if isinstance(exponent, (*_PLAIN, complex)):
         try:
             return x**exponent
-        except OverflowError:
+        except (OverflowError, ZeroDivisionError):  # complex powers that overflow divide by 0
             return -math.inf if real(x) < 0 and real(exponent) % 2 == 1 else math.inf
     return exp(exponent * log(x))
 
