@@ -12,9 +12,9 @@ import numpy as np
 
 from gradcheck.diagnose import Diagnosis, diagnose, noise_level
 from gradcheck.differences import IMAGINARY, LEVELS, UNIT, extrapolated, noise_gain, steps
-from gradcheck.report import Finding, Report, Verdict, coarser
+from gradcheck.report import Report, Verdict, coarser
+from gradcheck.subject import Raised, Subject, floating
 from gradcheck.verify import whole
-from reference._draw import stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,116 +24,15 @@ REEXAMINED = 256  # doubtful entries of an array that are looked at with many st
 ENOUGH = 16  # or so many of them, if all are wrong
 
 
-class _Raised(Exception):
-    """A function under test raised; the cause is chained."""
-
-
-def _floating(array: Any) -> bool:
-    return isinstance(array, np.ndarray) and (array.dtype.kind == "f" or array.dtype.name == "bfloat16")
-
-
-class _Subject:
-    """The functions under test, their arrays and cotangents, and the report."""
-
-    def __init__(
-        self, forward: Callable[..., Any], backward: Callable[..., Any], arrays: Any, attrs: Any, seed: int, names: Any
-    ) -> None:
-        self.forward, self.backward = forward, backward
-        given = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)
-        self.arrays = [np.array(a) for a in given]
-        for k, array in enumerate(self.arrays):
-            if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-                raise TypeError(
-                    f"arrays[{k}]: got dtype {array.dtype}; admitted: real floating, integer or boolean arrays"
-                )
-        self.attrs = dict(attrs or {})
-        self.names = list(names) if names is not None else [f"arrays[{k}]" for k in range(len(self.arrays))]
-        if len(self.names) != len(self.arrays):
-            raise ValueError(f"names: got {len(self.names)}; admitted: {len(self.arrays)}, one for each array")
-        title = getattr(forward, "__name__", type(forward).__name__)
-        self.report, self.seed = Report(title, seed=seed, cases=1), seed
-        self.outputs: list[Array] = []
-        self.slot: list[int] = []
-        self.cotangents: list[Array] = []
-
-    def find(self, code: str, message: str, verdict: Verdict = Verdict.WRONG, **facts: Any) -> None:
-        shapes = " ".join(f"{name} {a.shape} {a.dtype}" for name, a in zip(self.names, self.arrays, strict=True))
-        case = ", ".join([shapes, *(f"{k}={v!r}" for k, v in self.attrs.items()), f"seed={self.seed}"])
-        finding = Finding(code=code, message=message, verdict=verdict, op=self.report.title, case=case, **facts)
-        self.report.findings.append(finding)
-
-    def signed(self, array: Array, *keys: Any) -> Array:
-        """sign * U[0.5, 1.5] in the shape and dtype of `array`."""
-        words = np.asarray(stream(self.seed, *keys).random_raw(max(2 * array.size, 1)), np.uint64) >> np.uint64(11)
-        unit = words.astype(np.float64) * 2.0**-53
-        drawn = np.where(unit[: array.size] < 0.5, -1, 1) * (0.5 + unit[array.size : 2 * array.size])
-        return np.asarray(drawn.reshape(array.shape).astype(array.dtype))
-
-    def call_forward(self, arrays: Sequence[Array]) -> list[Any]:
-        try:
-            result = self.forward(*arrays, **self.attrs)
-        except Exception as error:
-            raise _Raised("forward") from error
-        return [
-            None if y is None else np.asarray(y) for y in (result if isinstance(result, tuple | list) else [result])
-        ]
-
-    def call_backward(self, arrays: Sequence[Array], cotangents: Sequence[Array]) -> list[Any]:
-        """The gradients; forward runs on the very arrays directly before."""
-        self.call_forward(arrays)
-        try:
-            result = self.backward(*cotangents, *arrays, **self.attrs)
-        except Exception as error:
-            raise _Raised("backward") from error
-        if isinstance(result, tuple | list):
-            return list(result)
-        return [result]
-
-    def change(self, arrays: Sequence[Array]) -> list[Array] | None:
-        """outputs(arrays) - outputs(the point), in double precision; None where there is no value."""
-        self.report.evaluations += 1
-        try:
-            outputs = self.call_forward([a.copy() for a in arrays])
-        except _Raised:
-            return None
-        ends = [np.asarray(outputs[k]) for k in self.slot]
-        if any(end.shape != self.outputs[k].shape for end, k in zip(ends, self.slot, strict=True)):
-            return None
-        wide = [end.astype(complex if end.dtype.kind == "c" else np.float64) for end in ends]
-        return [end - self.outputs[k].astype(np.float64) for end, k in zip(wide, self.slot, strict=True)]
-
-    def moved(self, move: Mapping[int, tuple[Any, Array]], t: float) -> list[Array]:
-        """The arrays, with those in `move` stepped by t along a direction at an index."""
-        arrays = list(self.arrays)
-        for k, (at, direction) in move.items():
-            arrays[k] = arrays[k].copy()
-            arrays[k][at] = (arrays[k][at].astype(np.float64) + t * direction).astype(arrays[k].dtype)
-        return arrays
-
-    def inner(self, change: Sequence[Array] | None) -> float:
-        if change is None:
-            return math.nan
-        return float(sum(np.sum(dy.astype(np.float64) * d) for dy, d in zip(self.cotangents, change, strict=True)))
-
-    def phi(self, move: Mapping[int, tuple[Any, Array]]) -> Callable[[Array], Array]:
-        """phi(t) - phi(0) along a move."""
-
-        def values(ts: Array) -> Array:
-            with np.errstate(all="ignore"):
-                return np.array([self.inner(self.change(self.moved(move, float(t)))) for t in ts])
-
-        return values
-
-
-def _prepared(subject: _Subject) -> bool:
+def _prepared(subject: Subject) -> bool:
     """Run forward, draw the cotangents; False where that ends the check."""
     try:
         subject.outputs = [y for y in subject.call_forward(subject.arrays) if y is not None]
         again = [y for y in subject.call_forward(subject.arrays) if y is not None]
-    except _Raised as raised:
+    except Raised as raised:
         _report_raised(subject, raised)
         return False
-    subject.slot = [k for k, y in enumerate(subject.outputs) if _floating(y)]
+    subject.slot = [k for k, y in enumerate(subject.outputs) if floating(y)]
     if not subject.slot:
         subject.find("G002", "forward gives no floating array", Verdict.NOTHING)
         return False
@@ -153,7 +52,7 @@ def _prepared(subject: _Subject) -> bool:
     return True
 
 
-def _report_raised(subject: _Subject, raised: _Raised) -> None:
+def _report_raised(subject: Subject, raised: Raised) -> None:
     cause = raised.__cause__
     at = cause.__traceback__ if cause is not None else None
     while at is not None and at.tb_next is not None:
@@ -162,7 +61,7 @@ def _report_raised(subject: _Subject, raised: _Raised) -> None:
     subject.find("G001", f"{raised} raised {type(cause).__name__}: {cause}", note=note)
 
 
-def _claims(subject: _Subject) -> list[Array | None] | None:
+def _claims(subject: Subject) -> list[Array | None] | None:
     """What backward claims, array by array; None where the check ends here. All that is no number is reported."""
     arrays = [a.copy() for a in subject.arrays]
     cotangents = [dy.copy() for dy in subject.cotangents]
@@ -172,7 +71,7 @@ def _claims(subject: _Subject) -> list[Array | None] | None:
         kept = [np.array(g) if isinstance(g, np.ndarray) else g for g in gradients]
         after = [a.tobytes() for a in (*cotangents, *arrays)]
         again = subject.call_backward(subject.arrays, subject.cotangents)
-    except _Raised as raised:
+    except Raised as raised:
         _report_raised(subject, raised)
         return None
     labels = [f"cotangent {k}" for k in subject.slot] + subject.names
@@ -187,7 +86,7 @@ def _claims(subject: _Subject) -> list[Array | None] | None:
     claims: list[Array | None] = []
     for name, array, gradient, raw, second in zip(subject.names, subject.arrays, kept, gradients, again, strict=False):
         claims.append(None)
-        if not _floating(array):
+        if not floating(array):
             continue
         if gradient is None:
             subject.report.notes.append(f"{name} was not compared: backward gives None for it")
@@ -226,7 +125,7 @@ def _claims(subject: _Subject) -> list[Array | None] | None:
     return claims
 
 
-def _noise(subject: _Subject, which: Sequence[int]) -> list[Array]:
+def _noise(subject: Subject, which: Sequence[int]) -> list[Array]:
     """The noise of each output entry, measured along a random direction; at least its rounding."""
     move = {k: (..., subject.signed(subject.arrays[k], "noise", k).astype(np.float64)) for k in which}
     level, size = noise_level(subject.phi(move)), 0.0
@@ -240,7 +139,7 @@ def _noise(subject: _Subject, which: Sequence[int]) -> list[Array]:
     return [gain * floor if size else np.full(floor.shape, level) for floor in floors]
 
 
-def _complex_works(subject: _Subject, which: Sequence[int], noise: Sequence[Array]) -> bool:
+def _complex_works(subject: Subject, which: Sequence[int], noise: Sequence[Array]) -> bool:
     """Whether the forward takes a complex step: along a random direction it gives what central differences give."""
     if any(subject.arrays[k].dtype != np.float64 for k in which):
         return False
@@ -259,7 +158,7 @@ def _complex_works(subject: _Subject, which: Sequence[int], noise: Sequence[Arra
     return found.verdict is Verdict.MATCH and any(np.any(np.imag(d)) for d in change)
 
 
-def _by_complex_step(subject: _Subject, k: int) -> Iterator[tuple[float, float]]:
+def _by_complex_step(subject: Subject, k: int) -> Iterator[tuple[float, float]]:
     for at in np.ndindex(subject.arrays[k].shape):
         arrays = list(subject.arrays)
         arrays[k] = arrays[k].astype(complex)
@@ -273,7 +172,7 @@ def _by_complex_step(subject: _Subject, k: int) -> Iterator[tuple[float, float]]
         yield sum(float(t.sum()) for t in terms), (64 + sum(t.size for t in terms)) * UNIT * size
 
 
-def _by_differences(subject: _Subject, k: int, noise: Sequence[Array]) -> Iterator[tuple[float, float]]:
+def _by_differences(subject: Subject, k: int, noise: Sequence[Array]) -> Iterator[tuple[float, float]]:
     array = subject.arrays[k]
     single = array.dtype != np.float64
     sizes = steps(2.0**-2 if single else 2.0**-5)
@@ -295,7 +194,7 @@ def _by_differences(subject: _Subject, k: int, noise: Sequence[Array]) -> Iterat
         yield float(value), float(2 * change + bars.max() * noise_gain(sizes * scale))
 
 
-def _check_entries(subject: _Subject, k: int, claim: Array, noise: Sequence[Array], complex_step: bool) -> None:
+def _check_entries(subject: Subject, k: int, claim: Array, noise: Sequence[Array], complex_step: bool) -> None:
     """Every entry of one gradient."""
     name, report = subject.names[k], subject.report
     estimates = _by_complex_step(subject, k) if complex_step else _by_differences(subject, k, noise)
@@ -367,7 +266,7 @@ def _check_entries(subject: _Subject, k: int, claim: Array, noise: Sequence[Arra
     report.fraction = max(report.fraction, float(np.nan_to_num(ratio).max(initial=0.0)))
 
 
-def _check_directions(subject: _Subject, claims: Mapping[int, Array], noise: Sequence[Array]) -> None:
+def _check_directions(subject: Subject, claims: Mapping[int, Array], noise: Sequence[Array]) -> None:
     """Random directions in all arrays at once: bounded signed ones, so that no single entry is overlooked."""
     total = sum(
         float(np.sum(np.abs(dy.astype(np.float64)) * bar)) for dy, bar in zip(subject.cotangents, noise, strict=True)
@@ -447,7 +346,7 @@ def check_gradients(
         if not callable(function):
             raise TypeError(f"{name}: got {type(function).__name__}; admitted: a callable")
     start = time.perf_counter()
-    subject = _Subject(forward, backward, arrays, attrs, whole("seed", seed, 0), names)
+    subject = Subject(forward, backward, arrays, attrs, whole("seed", seed, 0), names)
     report = subject.report
     if _prepared(subject) and (found := _claims(subject)) is not None:
         claims = {k: claim for k, claim in enumerate(found) if claim is not None and claim.size}
@@ -459,7 +358,7 @@ def check_gradients(
     return report
 
 
-def _compare(subject: _Subject, claims: Mapping[int, Array]) -> None:
+def _compare(subject: Subject, claims: Mapping[int, Array]) -> None:
     which = list(claims)
     noise = _noise(subject, which)
     if sum(claim.size for claim in claims.values()) * 2 * LEVELS > BUDGET:

@@ -14,7 +14,7 @@ from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import BoundedSingle
 from gradcheck.report import Finding, Report, Verdict, coarser
 from reference import Case, Op
-from reference._draw import stream
+from reference._draw import signed, stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 DTYPES: Mapping[str, Any] = {
@@ -28,6 +28,11 @@ DTYPES: Mapping[str, Any] = {
 def is_floating(array: Any) -> bool:
     """Whether an array has a gradient by its dtype: neither left out, nor integers or booleans."""
     return array is not None and array.dtype.kind not in "iub"
+
+
+def agrees(got: Any, want: Array, limit: Array) -> bool:
+    """Whether every entry is within its limit."""
+    return got is not None and np.shape(got) == want.shape and bool(np.all(np.abs(got - want) <= limit))
 
 
 def describe(case: Case, dtype: str) -> str:
@@ -100,11 +105,7 @@ class Trial:
 
     def signed(self, shape: Sequence[int], *keys: str | int) -> Array:
         """Random numbers sign * U[0.5, 1.5] in the trial's dtype."""
-        words = self.bits(*keys).random_raw(max(1, 2 * int(np.prod(shape, dtype=int))))
-        unit = (np.asarray(words, np.uint64) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        count = int(np.prod(shape, dtype=int))
-        drawn = np.where(unit[:count] < 0.5, -1, 1) * (0.5 + unit[count : 2 * count])
-        return np.asarray(drawn.reshape(shape).astype(self.dtype))
+        return signed(self.bits(*keys), shape).astype(self.dtype)
 
     @cached_property
     def cotangents(self) -> list[Array]:

@@ -6,6 +6,7 @@ Everything is computed from the raw 64-bit words of a bit generator, so that a s
 """
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -16,6 +17,19 @@ T = TypeVar("T")
 Array = np.ndarray[Any, np.dtype[Any]]
 
 REGIMES = ("distinct", "distinct", "equal", "distinct", "one", "distinct", "empty", "distinct", "distinct", "distinct")
+
+
+def uniform(bits: np.random.BitGenerator, shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Array:
+    """Entries from [low, high)."""
+    words = np.asarray(bits.random_raw(math.prod(shape)), dtype=np.uint64)
+    unit = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return np.asarray((low + (high - low) * unit).reshape(shape))
+
+
+def signed(bits: np.random.BitGenerator, shape: Sequence[int], low: float = 0.5, high: float = 1.5) -> Array:
+    """Entries of random sign whose magnitude is from [low, high)."""
+    sign = np.where(uniform(bits, shape) < 0.5, -1.0, 1.0)
+    return np.asarray(sign * uniform(bits, shape, low, high))
 
 
 class Draw(ABC):
@@ -73,9 +87,7 @@ class Draw(ABC):
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Array:
         """Entries from [low, high)."""
-        words = self.bits.random_raw(int(np.prod(shape, dtype=int)))
-        unit = (np.asarray(words, dtype=np.uint64) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        return (low + (high - low) * unit).reshape(shape)
+        return uniform(self.bits, shape, low, high)
 
     def normal(self, *shape: int) -> Array:
         """Bell-shaped entries of mean 0 and variance 1: the sum of twelve uniform ones, less 6."""
@@ -86,8 +98,7 @@ class Draw(ABC):
 
     def signed(self, *shape: int, low: float = 0.5, high: float = 1.5) -> Array:
         """Entries of random sign whose magnitude is from [low, high)."""
-        sign = np.where(self.uniform(*shape) < 0.5, -1.0, 1.0)
-        return np.asarray(sign * self.uniform(*shape, low=low, high=high))
+        return signed(self.bits, shape, low, high)
 
     def permutation(self, count: int) -> Array:
         """The numbers from 0 to count - 1 in random order."""
