@@ -63,7 +63,7 @@ OP = Op(
     backward=backward,
     sample=sample,
     independent=("...",),
-    witnesses=(Witness("torch", "sigmoid"), Witness("onnx", "Sigmoid"), Witness("scipy", "special.expit")),
+    witnesses=(Witness("onnx", "Sigmoid"), Witness("scipy", "special.expit")),
     conventions=(
         Convention(
             "C1",

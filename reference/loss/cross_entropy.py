@@ -99,7 +99,12 @@ OP = Op(
     kink_margin=kink_margin,
     affine_in=(frozenset({"t"}),),
     independent=lambda attrs: ("N",) if attrs["reduction"] == "none" else (),
-    witnesses=(Witness("torch", "cross_entropy"), Witness("scipy", "special.xlogy")),
+    witnesses=(
+        Witness("torch", "cross_entropy"),
+        Witness("torch", "nll_loss"),
+        Witness("onnx", "NegativeLogLikelihoodLoss"),
+        Witness("scipy", "special.xlogy"),
+    ),
     conventions=(
         Convention(
             "C1",

@@ -76,7 +76,7 @@ OP = Op(
     sample=sample,
     affine_in=(frozenset({"x"}), frozenset({"w"})),
     independent=("O",),
-    witnesses=(Witness("scipy", "linalg.blas.dgemv"),),
+    witnesses=(Witness("onnx", "MatMul"), Witness("scipy", "linalg.blas.dgemv")),
     conventions=(
         Convention(
             "C1",

@@ -78,7 +78,7 @@ OP = Op(
     backward=backward,
     sample=sample,
     independent=("...",),
-    witnesses=(Witness("torch", "gram"), Witness("scipy", "linalg.blas.dsyrk")),
+    witnesses=(Witness("scipy", "linalg.blas.dsyrk"),),
     conventions=(
         Convention(
             "C1",

@@ -65,7 +65,12 @@ OP = Op(
     sample=sample,
     affine_in=(frozenset({"x", "b"}), frozenset({"w", "b"})),
     independent=("N", "J"),
-    witnesses=(Witness("torch", "linear"), Witness("onnx", "Gemm"), Witness("scipy", "linalg.blas.dgemm")),
+    witnesses=(
+        Witness("torch", "linear"),
+        Witness("onnx", "Gemm"),
+        Witness("onnx", "MatMul"),
+        Witness("scipy", "linalg.blas.dgemm"),
+    ),
     conventions=(
         Convention(
             "C1",

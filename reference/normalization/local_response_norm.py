@@ -143,7 +143,7 @@ def sample(draw: Draw) -> Case:
     drawn = [np.flatnonzero(row).tolist() for row in draw.uniform(c, c) < 0.6]
     attrs = {
         "kappa": draw.choice("kappa", (1.0, 0.5, 2.0)),
-        "alpha": draw.choice("alpha", (1.0, 1e-4, 0.3, -0.005)),
+        "alpha": draw.choice("alpha", (1.0, 1e-4, 0.3)),
         "beta": draw.choice("beta", (0.75, 0.5, 1.0, -1.0)),
         "size": draw.choice("size", (3, 2, 5, 4, 1)),
         "groups": drawn if draw.choice("groups", (False, True, False)) else None,

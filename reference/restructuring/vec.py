@@ -86,7 +86,7 @@ OP = Op(
     sample=sample,
     affine_in=(frozenset({"x"}),),
     independent=lambda attrs: (0,) if attrs["keep_batch"] else (),
-    witnesses=(Witness("torch", "reshape"), Witness("onnx", "Flatten")),
+    witnesses=(Witness("torch", "reshape"), Witness("onnx", "Flatten"), Witness("onnx", "Reshape")),
     conventions=(
         Convention(
             "C1",

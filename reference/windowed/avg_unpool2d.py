@@ -11,7 +11,7 @@ counts them; if None, what they just fill: H = (P-1) sh + KH - top - bottom, W a
 
 import numpy as np
 
-from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
+from reference import Arguments, Array, Case, Convention, Draw, Op, Source
 from reference import _attributes as attribute
 from reference.windowed import _window
 
@@ -141,7 +141,6 @@ OP = Op(
     affine_in=(frozenset({"x"}),),
     independent=("N", "C"),
     layouts={"NCHW": {"x": "N C P Q", "y": "N C H W"}},
-    witnesses=(Witness("torch", "avg_unpool"),),
     conventions=(
         Convention(
             "C1",
