@@ -10,11 +10,11 @@ from reference import Case, Draw, Op
 from reference._draw import stream
 
 T = TypeVar("T")
-SIZES = {"N": 4, "H": 16, "W": 16, "C": 8, "M": 8, "KH": 3, "KW": 3, "I": 256, "O": 64, "K": 64, "J": 64, "D": 64}
+SIZES = {"N": 4, "H": 16, "W": 16, "C": 8, "M": 8, "KH": 3, "KW": 3}
 
 
 class Sized(Draw):
-    """A driver that gives every axis its benchmark size, kernels of 3, and the first value of every attribute."""
+    """A driver that gives pictures their benchmark size, kernels 3 taps, and attributes their first value."""
 
     def __init__(self, op: str) -> None:
         self.bits = stream(0, op, "benchmark")
@@ -29,12 +29,14 @@ class Sized(Draw):
         return tuple(SIZES.get(name, 16) for name in names.split())
 
 
-def sized_case(op: Op) -> tuple[list[Any], Case]:
-    """The case and its arrays in order."""
-    case = op.sample(Sized(op.name))
-    return [case.arrays.get(name) for name in op.names], case
-
-
 @pytest.fixture(params=[op.name for op in reference.ops()])
 def op(request: pytest.FixtureRequest) -> Op:
+    """Every op of the catalogue."""
     return reference.get(request.param)
+
+
+@pytest.fixture
+def case(op: Op) -> tuple[list[Any], Case]:
+    """The arrays of the op's case in order, and the case."""
+    drawn = op.sample(Sized(op.name))
+    return [drawn.arrays.get(name) for name in op.names], drawn

@@ -116,8 +116,8 @@ def backward(
     axes = (1, 2, 3) if across_channels else (1, 2)
     far, root, s = _centred(x, across_channels, **attrs)
     normal, g = far / s, dy if gamma is None else gamma * dy
-    lean = np.where(root == 0, 0, far / root) * (g * normal).mean(axis=axes, keepdims=True)
-    dx = (g - g.mean(axis=axes, keepdims=True) - lean) / s
+    far *= np.where(root == 0, 0, (g * normal).mean(axis=axes, keepdims=True) / root)
+    dx = (g - g.mean(axis=axes, keepdims=True) - far) / s
     dgamma = None if gamma is None else (dy * normal).sum(axis=(0, 1, 2))
     return dx, dgamma, None if beta is None else dy.sum(axis=(0, 1, 2))
 

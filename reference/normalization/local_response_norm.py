@@ -79,7 +79,9 @@ def _taps(inside: Array):
     """(k, t) for all t in G(k), one diagonal of `inside` after the other: none comes twice in a tap."""
     for offset in range(1 - len(inside), len(inside)):
         k = np.flatnonzero(inside.diagonal(offset)) + max(-offset, 0)
-        if k.size:
+        if k.size and k.size == k[-1] - k[0] + 1:  # all of a window's taps: slices are faster
+            yield slice(k[0], k[-1] + 1), slice(k[0] + offset, k[-1] + offset + 1)
+        elif k.size:
             yield k, k + offset
 
 
