@@ -30,4 +30,4 @@ __all__ = [
     "ops",
     "scalar",
 ]
-__getattr__, _ = lazy(__name__, tuple(families()))
+__getattr__, _ = lazy(__name__)

@@ -1,25 +1,24 @@
 """Finds the op files: one op a file, in a package for each family. Nothing is imported before it is asked for."""
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from reference._op import Op
 
-_ROOT = Path(__file__).parent
+_ROOT = os.path.dirname(__file__)
 
 
 @cache
 def families() -> dict[str, tuple[str, ...]]:
     """Family -> the names of its op files, in alphabetical order."""
     found = {}
-    for family in pkgutil.iter_modules([str(_ROOT)]):
+    for family in pkgutil.iter_modules([_ROOT]):
         if family.ispkg:
-            files = pkgutil.iter_modules([str(_ROOT / family.name)])
+            files = pkgutil.iter_modules([os.path.join(_ROOT, family.name)])
             found[family.name] = tuple(sorted(file.name for file in files if not file.name.startswith("_")))
     return found
 
@@ -44,6 +43,8 @@ def get(name: str) -> Op:
     for family, names in families().items():
         if name in names:
             return _load(family, name)
+    from difflib import get_close_matches
+
     known = [name for names in families().values() for name in names]
     close = get_close_matches(str(name), known, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
@@ -71,11 +72,11 @@ def ops(family: str | None = None) -> tuple[Op, ...]:
     return tuple(found.values())
 
 
-def lazy(package: str, names: tuple[str, ...] | None = None) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package that imports its modules when they are first named."""
+def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package that imports its families, or its ops, when they are first named."""
 
     def modules() -> tuple[str, ...]:
-        return families()[package.rpartition(".")[2]] if names is None else names
+        return families().get(package.rpartition(".")[2], tuple(families()))
 
     def find(name: str) -> Any:
         if name not in modules():

@@ -5,7 +5,8 @@ from the op's name, a seed and the case's number; a property-based tester from c
 Everything is computed from the raw 64-bit words of a bit generator, so that a seed gives the same case everywhere.
 """
 
-import hashlib
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -118,6 +119,8 @@ class Draw(ABC):
 
 def stream(seed: int, *keys: str | int) -> np.random.BitGenerator:
     """A bit generator of its own for a seed and any keys; the same everywhere."""
+    import hashlib  # here, since importing the package needs no hash
+
     words = [int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:16], "big") for key in keys]
     return np.random.PCG64(np.random.SeedSequence([seed, *words]))
 

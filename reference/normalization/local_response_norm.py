@@ -3,9 +3,10 @@
     L[k]  = kappa + alpha sum_{t in G(k)} x[t]^2,   y[k] = x[k] L[k]^-beta
     dx[d] = dy[d] L[d]^-beta - 2 alpha beta x[d] sum_{k: d in G(k)} dy[k] x[k] L[k]^(-beta-1)
 
-Shapes: x, y, dy (N,H,W,C); the formula holds at every pixel, k, t and d are channels. L must be above 0.
-G(k) is `groups[k]`, or a window of `size` channels clipped to the picture, C1; the second sum is over the k whose G(k)
-holds d, not over G(d), C2. `divide_alpha_by_size` puts alpha / size, or alpha / |G(k)|, for alpha, C3.
+Shapes: x, y, dy (N,H,W,C). The formula holds at every pixel; d, k and t are channels. L must be above 0.
+G(k) is `groups[k]`, or a window of `size` channels, clipped to those there are: C1, C2. The second sum runs over the k
+whose G(k) holds d, not over G(d): C3. `divide_alpha_by_size` takes alpha / size, or alpha / |G(k)|: C4, C5.
+L is computed as unit^2 base, where unit is the largest entry of G(k), or 1: so no square overflows.
 The source writes X_ki for X_k in the derivative.
 """
 
