@@ -8,8 +8,7 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from numbers import Real
+from numbers import Integral, Rational, Real
 from typing import Any, Final
 
 from reference._errors import refuse, show
@@ -91,7 +90,7 @@ def _number(value: Any) -> Any:
         raise TypeError
     if not math.isfinite(value):
         raise ValueError
-    return value if type(value) in (int, Fraction) else float(value)
+    return int(value) if isinstance(value, Integral) else value if isinstance(value, Rational) else float(value)
 
 
 PADDINGS = ("valid", "same", "same_upper", "same_lower")

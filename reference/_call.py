@@ -1,7 +1,7 @@
 """A call of an op: its arguments checked and brought into normal form, its results into the dtypes that came in."""
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
+from numbers import Rational
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,10 +131,13 @@ class Call:
             if shape != want:
                 refuse(op.name, name, f"of shape {shape}", f"{want}, the shape of {output} [{op.outputs[output]}]")
         self.attrs = self.arguments.attrs
-        self._exact = any(type(_first(a)) is Fraction for a in self.found.values())
-        if self._exact or not self.naive:
-            own, other = (Fraction, float) if self._exact else (float, Fraction)
-            self.attrs = {k: own(v) if type(v) is other else v for k, v in self.attrs.items()}
+        self._exact = self.storage.kind == "O" and any(isinstance(_first(a), Rational) for a in self.found.values())
+        if self._exact:
+            self.attrs = {name: _exactly(value) for name, value in self.attrs.items()}
+        elif not self.naive:
+            self.attrs = {
+                k: float(v) if isinstance(v, Rational) and not isinstance(v, int) else v for k, v in self.attrs.items()
+            }
         self.arrays = [self._prepared(name, array) for name, array in self.found.items()]
 
     def _kind(self, name: str) -> str:
@@ -218,6 +221,8 @@ def _first(array: Array | None) -> Any:
 
 
 def _exactly(value: Any) -> Any:
+    from fractions import Fraction  # here, since importing the package needs none
+
     return Fraction(value) if isinstance(value, float) else value
 
 

@@ -7,10 +7,9 @@ where NumPy has them. A number of any other type brings its own methods `exp`, `
 
 import cmath
 import math
-from fractions import Fraction
 from typing import Any
 
-_PLAIN = (float, int, Fraction)
+_PLAIN = (float, int)
 
 
 def _of(x: Any, name: str) -> Any:
@@ -30,13 +29,13 @@ def exp(x: Any) -> Any:
 
 
 def log(x: Any) -> Any:
-    if isinstance(x, _PLAIN) and not x > 0:
+    if not isinstance(x, complex) and not hasattr(x, "log") and not x > 0:
         return -math.inf if x == 0 else math.nan
     return _of(x, "log")
 
 
 def sqrt(x: Any) -> Any:
-    if isinstance(x, _PLAIN) and x < 0:
+    if not isinstance(x, complex) and not hasattr(x, "sqrt") and x < 0:
         return math.nan
     return _of(x, "sqrt")
 
@@ -47,7 +46,7 @@ def tanh(x: Any) -> Any:
 
 def power(x: Any, exponent: Any) -> Any:
     """x**exponent for a base above 0, or any base but 0 and an integer exponent."""
-    if isinstance(exponent, (*_PLAIN, complex)):
+    if not hasattr(exponent, "log"):
         try:
             return x**exponent
         except (OverflowError, ZeroDivisionError):  # complex powers that overflow divide by 0
