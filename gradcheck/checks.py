@@ -187,16 +187,27 @@ def _exact(trial: Trial, cotangents: Sequence[Array], arrays: Sequence[Any], zer
     return False
 
 
+def _on_integers(trial: Trial, chosen: Sequence[int], number: int) -> list[Any]:
+    """The chosen arrays as random integers; the others as positive ones, or as they are where the op refuses that."""
+    arrays, others = list(trial.arrays), list(trial.arrays)
+    for k, array in enumerate(trial.arrays):
+        if is_floating(array) and trial.op.kinds.get(trial.op.names[k]) != "mask":
+            whole = _integers(trial, array.shape, number, k)
+            arrays[k] = whole if k in chosen else np.abs(whole)
+            others[k] = whole if k in chosen else array
+    try:
+        trial.op.arguments(*arrays, **trial.attrs)
+    except ValueError:
+        return others
+    return arrays
+
+
 def adjoint(trial: Trial) -> None:
     """<dy, f(x) - f(0)> = <x, dx> in what the op is affine in; exactly, on integers with dyadic coefficients."""
     op = trial.op
     for number, inputs in enumerate(op.affine_in):
         chosen = [k for k in trial.which if op.names[k] in inputs]
-        arrays = list(trial.arrays)
-        for k, array in enumerate(arrays):
-            if is_floating(array) and op.kinds.get(op.names[k]) != "mask":
-                whole = _integers(trial, array.shape, number, k)
-                arrays[k] = whole if k in chosen else np.abs(whole)
+        arrays = _on_integers(trial, chosen, number)
         zeroed = [np.zeros_like(a) if k in chosen else a for k, a in enumerate(arrays)]
         cotangents = [_integers(trial, dy.shape, number, "cotangent", j) for j, dy in enumerate(trial.cotangents)]
         ends = [[trial.forward(point)[k] for k in trial.slot] for point in (arrays, zeroed)]
