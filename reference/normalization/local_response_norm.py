@@ -6,7 +6,7 @@
 Shapes: x, y, dy (N,H,W,C). The formula holds at every pixel; d, k and t are channels. L must be above 0.
 G(k) is `groups[k]`, or a window of `size` channels, clipped to those there are: C1, C2. The second sum runs over the k
 whose G(k) holds d, not over G(d): C3. `divide_alpha_by_size` takes alpha / size, or alpha / |G(k)|: C4, C5.
-L is computed as unit^2 base, where unit is the largest entry of G(k), or 1: so no square overflows.
+L is computed as unit^2 base, where unit is the largest entry of G(k), or 1: so no square overflows or vanishes.
 The source writes X_ki for X_k in the derivative.
 """
 
@@ -31,12 +31,13 @@ def _group(k, channels, alpha, size, groups, divide_alpha_by_size, even_window):
 
 
 def _base(x, pixel, group, kappa, alpha):
-    """unit and L / unit^2: in units of the largest entry, if that is above 1, no square overflows."""
-    unit, squares = 1, 0
+    """unit and L / unit^2: in units of the largest entry no square overflows; if kappa is above 0, of at least 1."""
+    unit, squares = 1 if kappa > 0 else 0, 0
     for t in group:
         size = max(pivot(x[*pixel, t]), -pivot(x[*pixel, t]))
         if unit < size < math.inf:
             unit = size
+    unit = unit or 1
     for t in group:
         squares += (x[*pixel, t] / unit) * (x[*pixel, t] / unit)
     return unit, kappa / unit / unit + alpha * squares
@@ -95,11 +96,12 @@ def _squares(x: Array, unit: Array, inside: Array) -> Array:
 
 
 def _scaled(x: Array, inside: Array, weights: Array, kappa) -> tuple[Array, Array]:
-    """unit, the largest entry of each G(k) or 1; and L / unit^2."""
-    sizes, unit = np.abs(x.real), np.ones(x.shape, x.real.dtype)
+    """unit, the largest entry of each G(k), or 1; and L / unit^2."""
+    sizes, unit = np.abs(x.real), np.full(x.shape, float(kappa > 0), x.real.dtype)
     sizes[~np.isfinite(sizes)] = 1
     for k, t in _taps(inside):
         unit[..., k] = np.maximum(unit[..., k], sizes[..., t])
+    unit[unit == 0] = 1
     return unit, kappa / unit / unit + weights * _squares(x, unit, inside)
 
 
@@ -128,7 +130,7 @@ def rules(a: Arguments) -> None:
         x = np.moveaxis(a.real("x"), a.where("x", "C"), (3,))
         x = x if x.dtype.kind == "O" else x.astype(np.float64)
         inside, weights = _groups(x, alpha, **attrs)
-        low = kappa + weights * _squares(x, np.ones(x.shape), inside) <= 0
+        low = _scaled(x, inside, weights, kappa)[1] <= 0
         a.require(not low.any(), "kappa", kappa, "a number that keeps kappa + alpha sum x^2 above 0")
 
 
