@@ -176,7 +176,9 @@ def verify(
     bad = [report for report in reports if not (report.ok or _idle(report, properties))]
     bad = bad or [report for report in reports if not any(other.compared for other in reports)]
     compared = sum(report.compared for report in reports)
-    outcome = f"{len(bad)} of {len(reports)} ops have findings" if bad else f"{len(reports)} ops verified"
+    wrong = [report for report in bad if report.findings]
+    outcome = f"{len(wrong)} of {len(reports)} ops have findings" if wrong else f"{len(reports)} ops verified"
+    outcome = "nothing was compared" if bad and not wrong else outcome
     done = f"{outcome}: {compared:,d} entries compared in {seconds:.1f} s, seed {seed}"
     console.print(f"interrupted; so far: {done}" if interrupted else done, style="bold red" if bad else "bold")
     if interrupted:

@@ -69,7 +69,7 @@ def half_ulp(values: Array, dtype: np.dtype[Any]) -> Array:
     """Half a unit in the last place of `dtype` at each value: the error of rounding to it once."""
     info = ml_dtypes.finfo(dtype)
     with np.errstate(all="ignore"):
-        exponent = np.maximum(np.frexp(values)[1] - 1, info.minexp)
+        exponent = np.maximum(np.where(values == 0, info.minexp, np.frexp(values)[1] - 1), info.minexp)
         return np.asarray(np.ldexp(0.5, exponent - info.nmant))
 
 

@@ -21,15 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.differences import LEVELS, UNIT, extrapolated, steps, weights
 from gradcheck.report import Verdict
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-LEVELS = 4
 HALVINGS = 30
 LARGEST = 2.0**-3
 SPACINGS = 2.0 ** -np.array([10.0, 15.0, 20.0, 25.0, 30.0, 35.0])
 POINTS = 9
+TINY = 1e-300
+WEIGHTS = weights(steps(1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,6 @@ class Diagnosis:
     why: str = ""
 
 
-def _gains() -> tuple[float, Array]:
-    squares = 4.0 ** -np.arange(LEVELS)
-    weights = np.array([np.prod(np.delete(squares, j) / (np.delete(squares, j) - squares[j])) for j in range(LEVELS)])
-    return float(np.sum(np.abs(weights) * 2.0 ** np.arange(LEVELS))), weights
-
-
-_GAIN, _WEIGHTS = _gains()
-
-
 def noise_level(phi: Callable[[Array], Array]) -> float:
     """The standard deviation of the noise of phi near 0, from one-sided difference tables of orders 5 and 6.
 
@@ -76,11 +69,13 @@ def noise_level(phi: Callable[[Array], Array]) -> float:
             table, found = phi(side * np.arange(1, POINTS + 1)), []
             if not np.isfinite(table).all():
                 continue
+            size = float(np.max(np.abs(table))) or 1.0
+            table = table / size
             for order in range(1, 7):
                 table = np.diff(table)
                 if order >= 5:
                     found.append(math.sqrt(np.mean(table**2) * math.factorial(order) ** 2 / math.factorial(2 * order)))
-            sides.append(float(np.mean(found)))
+            sides.append(size * float(np.mean(found)))
         levels.append(min(sides, default=0.0))
     for wide, narrow in pairwise(levels):
         if 0 < max(wide, narrow) < 4 * min(wide, narrow):
@@ -88,7 +83,14 @@ def noise_level(phi: Callable[[Array], Array]) -> float:
     return min((level for level in levels if level > 0), default=0.0)
 
 
-def diagnose(phi: Callable[[Array], Array], claim: float, noise: float, scale: float = 1.0) -> Diagnosis:
+def diagnose(
+    phi: Callable[[Array], Array],
+    claim: float,
+    noise: float,
+    scale: float = 1.0,
+    blur: float = 0.0,
+    unit: float = UNIT,
+) -> Diagnosis:
     """Judge a claimed slope of phi at 0.
 
     Parameters
@@ -101,28 +103,32 @@ def diagnose(phi: Callable[[Array], Array], claim: float, noise: float, scale: f
         The noise of phi's values: a standard deviation.
     scale : float
         The size of phi's argument that counts as large; steps are in proportion.
+    blur, unit : float
+        How far the rounding of the argument may move t: by `blur`, and by `unit` of the step.
     """
     h = scale * LARGEST * 2.0 ** -np.arange(HALVINGS)
+    h = h[h >= 4 * blur]
     up, down = phi(h), phi(-h)
     finite = np.isfinite(up) & np.isfinite(down)
-    if not finite.any():
-        return Diagnosis(Verdict.NONFINITE, why="no value near the point")
-    last = HALVINGS - 1 - int(np.argmin(finite[::-1])) if not finite.all() else -1
-    if last >= HALVINGS - LEVELS:
-        return Diagnosis(Verdict.NONFINITE, why="no values close to the point")
-    h, up, down = h[last + 1 :], up[last + 1 :], down[last + 1 :]
-    floor = 12 * noise
-    for side in (np.abs(up[-9:]), np.abs(down[-9:])):
-        if side.min() > max(floor, 1e-300) and side.max() < 1.2 * side.min():
-            return Diagnosis(Verdict.JUMP, why=f"the value jumps by {side[-1]:.3g}")
+    first = len(h) - int(np.argmin(finite[::-1])) if not finite.all() else 0
+    if len(h) - first < LEVELS:
+        return Diagnosis(
+            Verdict.INCONCLUSIVE if finite.all() else Verdict.NONFINITE, why="no values close to the point"
+        )
+    h, up, down = h[first:], up[first:], down[first:]
     even, odd = up + down, (up - down) / (2 * h)
+    noises = noise + (blur + unit * h) * np.maximum(abs(claim), np.abs(odd))
+    floor = np.maximum(12 * noises, TINY)
+    for side in (np.abs(up[-9:]), np.abs(down[-9:])):
+        if np.all(side > floor[-9:]) and side.max() < 1.2 * side.min():
+            return Diagnosis(Verdict.JUMP, why=f"the value jumps by {side[-1]:.3g}")
     start, kink = _smooth_from(even, floor)
-    value, error = _extrapolated(odd, h, start, noise)
+    value, error = _extrapolated(odd, h, start, noises)
     if kink is not None:
         gap = abs(even[kink]) / h[kink]
         if not error < gap / 20:
             slopes = sorted((up[kink] / h[kink], -down[kink] / h[kink]))
-            slack = floor / h[kink] + 0.05 * gap
+            slack = floor[kink] / h[kink] + 0.05 * gap
             inside = slopes[0] - slack <= claim <= slopes[1] + slack
             why = f"a kink within {h[kink]:.1g}: one-sided slopes [{slopes[0]:.6g}, {slopes[1]:.6g}]"
             verdict = Verdict.KINK if inside else Verdict.WRONG
@@ -133,48 +139,47 @@ def diagnose(phi: Callable[[Array], Array], claim: float, noise: float, scale: f
     if off <= 2 * error:
         return Diagnosis(Verdict.MATCH, value, error)
     verdict = Verdict.WRONG if off > 6 * error else Verdict.INCONCLUSIVE
-    return Diagnosis(verdict, value, error, why=f"off by {off / error:.3g} error bars")
+    return Diagnosis(
+        verdict, value, error, why=f"off by {off / error:.3g} error bars" if error else f"off by {off:.3g}"
+    )
 
 
-def _smooth_from(even: Array, floor: float) -> tuple[int, int | None]:
-    """The first step of the smooth regime next to 0, and the last step at which a kink shows (None if at none)."""
-    resolved = np.abs(even) > max(floor, 1e-300)
+def _smooth_from(even: Array, floor: Array) -> tuple[int, int | None]:
+    """The first step of the smooth regime next to 0, and the last step at which a kink shows (None if at none).
+
+    A kink shows by an even part that falls like h down to where it drowns in noise; one that falls faster is smooth.
+    """
+    resolved = np.abs(even) > floor
     if not resolved.any():
         return 0, None
     finest = int(np.nonzero(resolved)[0].max())
     with np.errstate(all="ignore"):
         rates = np.log2(np.abs(even[:-1]) / np.abs(even[1:]))
 
-    def smooth(i: int) -> bool:
-        return i > 0 and bool(
-            resolved[i - 1] and resolved[i] and (1.55 < rates[i - 1] < 2.45 or 3.3 < rates[i - 1] < 4.7)
-        )
+    def falls(i: int, least: float, most: float) -> bool:
+        return i > 0 and bool(resolved[i - 1] and resolved[i] and least < rates[i - 1] < most)
 
-    if not smooth(finest):
+    if all(falls(i, 0.6, 1.4) for i in range(finest, finest - 3, -1)):
         return finest + 1, finest
     start = finest
-    while smooth(start):
+    while falls(start, 1.55, 4.7):
         start -= 1
-    return start, None
+    return start if start < finest else finest + 1, None
 
 
-def _extrapolated(odd: Array, h: Array, start: int, noise: float) -> tuple[float, float]:
+def _extrapolated(odd: Array, h: Array, start: int, noises: Array) -> tuple[float, float]:
     """The best Romberg value among the windows of steps from `start` on, and its error bar."""
     best = math.nan, math.inf
     for i in range(start, len(h) - LEVELS + 1):
         window = odd[i : i + LEVELS]
-        rough = 3 * noise / h[i + 2]
+        rough = 3 * noises[i + 2] / h[i + 2]
         first, second = window[0] - window[1], window[1] - window[2]
-        converges = (
-            abs(second) <= rough or 2.5 < first / second < 6.5 or (first / second > 10 and abs(second) < 1e3 * rough)
-        )
-        if not converges:
+        converges = abs(second) <= rough or 2.5 < first / second < 6.5
+        if not converges and not (first / second > 10 and abs(second) < 1e3 * rough):
             continue
-        rows, change = window, math.inf
-        for order in range(1, LEVELS):
-            finer = (4.0**order * rows[1:] - rows[:-1]) / (4.0**order - 1)
-            change, rows = abs(finer[-1] - rows[-1]), finer
-        error = change + 3 * noise * _GAIN / (h[i] * math.sqrt(LEVELS))
+        value, change = extrapolated(window)
+        shares = noises[i : i + LEVELS] / h[i : i + LEVELS]
+        error = change + 3 * math.hypot(*(WEIGHTS * shares)) + 4 * UNIT * abs(value)
         if error < best[1]:
-            best = float(rows[-1]), float(error)
+            best = float(value), float(error)
     return best

@@ -59,14 +59,16 @@ def extrapolated(differences: Array) -> tuple[Array, Array]:
     return rows[-1], change
 
 
+def weights(sizes: Array) -> Array:
+    """What the central difference at each step size counts in the extrapolated derivative."""
+    squares = sizes**2
+    others = [np.delete(squares, j) for j in range(len(squares))]
+    return np.array([np.prod(o / (o - own)) for o, own in zip(others, squares, strict=True)])
+
+
 def noise_gain(sizes: Array) -> float:
     """How much an error of 1 in each function value may move the extrapolated derivative."""
-    squares = sizes**2
-    gain = 0.0
-    for j, square in enumerate(squares):
-        others = np.delete(squares, j)
-        gain += float(np.abs(np.prod(others / (others - square)))) / float(sizes[j])
-    return gain
+    return float(np.sum(np.abs(weights(sizes)) / sizes))
 
 
 def arithmetic(terms: Any) -> Any:

@@ -169,7 +169,7 @@ class Report:
     def verdict(self) -> Verdict:
         """The worst verdict of the findings; NOTHING where nothing was compared."""
         verdicts = [finding.verdict for finding in self.findings if finding.severity == "error"]
-        verdicts += [] if self.compared else [Verdict.NOTHING]
+        verdicts += [] if self.compared or verdicts else [Verdict.NOTHING]
         verdicts += [f.verdict for f in self.findings if f.severity == "warning" and f.verdict is Verdict.KINK]
         return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.MATCH)
 

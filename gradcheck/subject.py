@@ -111,3 +111,122 @@ class Subject:
                 return np.array([self.inner(self.change(self.moved(move, float(t)))) for t in ts])
 
         return values
+
+
+def prepared(subject: Subject) -> bool:
+    """Run forward twice and draw the cotangents; False where that ends the check."""
+    arrays = [a.copy() for a in subject.arrays]
+    try:
+        subject.outputs = [y.copy() for y in subject.call_forward(arrays) if y is not None]
+        again = [y for y in subject.call_forward([a.copy() for a in subject.arrays]) if y is not None]
+    except Raised as raised:
+        report_raised(subject, raised)
+        return False
+    report_written(subject, "forward", subject.names, subject.arrays, arrays)
+    subject.slot = [k for k, y in enumerate(subject.outputs) if floating(y)]
+    if not subject.slot:
+        subject.find("G002", "forward gives no floating array", Verdict.NOTHING)
+        return False
+    for k, (first, second) in enumerate(zip(subject.outputs, again, strict=False)):
+        if not same(first, second):
+            message = f"two runs of forward differ in output {k} by up to {spread(first, second):.3g}"
+            subject.find("G406", message, Verdict.NONDETERMINISTIC)
+            return False
+    for k in subject.slot:
+        if wrong := int(np.count_nonzero(~np.isfinite(subject.outputs[k]))):
+            message = f"output {k} of forward is not finite at {wrong} of {subject.outputs[k].size} entries"
+            subject.find("G003", message, Verdict.NONFINITE)
+            return False
+    subject.cotangents = [subject.signed(subject.outputs[k], "cotangent", k) for k in subject.slot]
+    return True
+
+
+def claimed(subject: Subject) -> dict[int, Array]:
+    """What backward claims, by the number of the array; what is no gradient to compare is reported."""
+    arrays, cotangents = [a.copy() for a in subject.arrays], [dy.copy() for dy in subject.cotangents]
+    try:
+        gradients = subject.call_backward(arrays, cotangents)
+        kept = [np.array(g) if isinstance(g, np.ndarray) else g for g in gradients]
+        again = subject.call_backward([a.copy() for a in subject.arrays], [dy.copy() for dy in subject.cotangents])
+    except Raised as raised:
+        report_raised(subject, raised)
+        return {}
+    labels = [*(f"cotangent {k}" for k in subject.slot), *subject.names]
+    held = [*cotangents, *arrays]
+    report_written(subject, "forward or backward", labels, [*subject.cotangents, *subject.arrays], held)
+    if len(kept) != len(subject.arrays):
+        message = f"backward gives {len(kept)} gradients, want {len(subject.arrays)}, one for each array"
+        subject.find("G002", message)
+        return {}
+    claims = {}
+    for k, (name, raw, gradient) in enumerate(zip(subject.names, gradients, kept, strict=True)):
+        for label, other in zip(labels, held, strict=True):
+            if isinstance(raw, np.ndarray) and np.shares_memory(raw, other):
+                message = f"gradient of {name} shares memory with {label}"
+                subject.find("G404", message, severity="warning", argument=name)
+        if floating(subject.arrays[k]) and _is_gradient(subject, k, gradient, again[k] if k < len(again) else None):
+            claims[k] = np.asarray(gradient).astype(np.float64)
+    return claims
+
+
+def _is_gradient(subject: Subject, k: int, gradient: Any, again: Any) -> bool:
+    """Whether there is a gradient to compare: an array of numbers, of the right shape, and the same in two runs."""
+    name, array = subject.names[k], subject.arrays[k]
+    if gradient is None:
+        subject.report.notes.append(f"{name} was not compared: backward gives None for it")
+        return False
+    found = np.asarray(gradient)
+    if not isinstance(gradient, np.ndarray | np.generic | float):
+        subject.find("G002", f"gradient of {name} is {type(gradient).__name__}, want an array", argument=name)
+        return False
+    if found.shape != array.shape:
+        subject.find("G402", f"gradient of {name} has shape {found.shape}, want {array.shape}", argument=name)
+        return False
+    if found.dtype != array.dtype:
+        subject.find("G401", f"gradient of {name} is {found.dtype}, want {array.dtype}", argument=name)
+        if not floating(found) and found.dtype.kind not in "iu":
+            return False
+    if not same(found, np.asarray(again)):
+        message = f"two runs of backward differ in the gradient of {name} by up to {spread(found, again):.3g}"
+        subject.find("G406", message, Verdict.NONDETERMINISTIC, argument=name)
+        return False
+    broken = np.argwhere(~np.isfinite(found))
+    if len(broken):
+        message = f"gradient of {name} is not finite at {len(broken)} of {found.size} entries"
+        index = tuple(int(i) for i in broken[0])
+        subject.find("G003", message, Verdict.NONFINITE, argument=name, index=index)
+        return False
+    return bool(found.size)
+
+
+def same(first: Array, second: Array) -> bool:
+    """Whether two arrays agree bit for bit."""
+    return first.shape == second.shape and first.tobytes() == second.tobytes()
+
+
+def spread(first: Any, second: Any) -> float:
+    """The largest difference between two runs; NaN where they cannot be compared."""
+    try:
+        with np.errstate(all="ignore"):
+            return float(np.max(np.abs(np.asarray(first, np.float64) - np.asarray(second, np.float64)), initial=0.0))
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def report_written(
+    subject: Subject, who: str, labels: Sequence[str], before: Sequence[Array], after: Sequence[Array]
+) -> None:
+    """A finding for each array that was written to."""
+    for label, old, new in zip(labels, before, after, strict=True):
+        if not same(old, new):
+            subject.find("G403", f"{who} writes to {label}", argument=label)
+
+
+def report_raised(subject: Subject, raised: Raised) -> None:
+    """A finding for an exception, with the place where it was raised."""
+    cause = raised.__cause__
+    at = cause.__traceback__ if cause is not None else None
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    note = f"raised at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else ""
+    subject.find("G001", f"{raised} raised {type(cause).__name__}: {cause}", note=note)

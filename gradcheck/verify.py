@@ -102,6 +102,8 @@ def check_op(
     chosen, seed = properties_named(properties), whole("seed", seed, 0)
     report = Report(op.name, seed=seed)
     if isinstance(cases, Sequence):
+        if not cases:
+            raise ValueError("cases: got none; admitted: a number of at least 1, or a sequence of Cases")
         for number, case in enumerate(cases):
             if not isinstance(case, Case):
                 raise TypeError(f"cases[{number}]: got {type(case).__name__}; admitted: a Case")

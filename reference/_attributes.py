@@ -54,7 +54,7 @@ def _int(value: Any, least: int | None = None) -> int:
     if isinstance(value, bool):
         raise TypeError
     number = operator.index(value)
-    if least is not None and number < least:
+    if abs(number) > MOST or (least is not None and number < least):
         raise ValueError
     return number
 
@@ -90,9 +90,12 @@ def _number(value: Any) -> Any:
         raise TypeError
     if not math.isfinite(value):
         raise ValueError
-    return int(value) if isinstance(value, Integral) else value if isinstance(value, Rational) else float(value)
+    if isinstance(value, Integral) and abs(int(value)) <= 2**53:
+        return int(value)
+    return value if isinstance(value, Rational) and not isinstance(value, Integral) else float(value)
 
 
+MOST = 2**31 - 1  # no picture has more rows
 PADDINGS = ("valid", "same", "same_upper", "same_lower")
 
 

@@ -6,12 +6,27 @@ A token names an axis; the same name is the same size everywhere in a call.
     N?          an axis that the op's rules may leave out (in outputs)
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from typing import Any
 
 from reference._errors import refuse
 
 Sizes = dict[str, Any]  # the size of an axis, or the tuple of sizes of a run
+
+
+_TOKEN = re.compile(r"\.\.\.\w*|[A-Z][A-Z0-9]*(\*[A-Z][A-Z0-9]*)*(\?|/(?P<by>\w+))?")
+
+
+def fault(axes: str, attributes: Container[str]) -> str:
+    """What an axis string must be instead, empty where it is one."""
+    found = [_TOKEN.fullmatch(token) for token in axes.split()]
+    if not all(found):
+        return "names such as N, P*Q, C/groups, N?, ... or ...y, apart by blanks"
+    if sum(token.startswith("...") for token in axes.split()) > 1:
+        return "at most one run of axes"
+    divisors = [match["by"] for match in found if match is not None and match["by"]]
+    return "" if all(by in attributes for by in divisors) else "axes divided by an attribute"
 
 
 def _quotient(op: str, token: str, sizes: Sizes, attrs: Mapping[str, Any]) -> int | None:

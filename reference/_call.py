@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reference._op import Op
 
 FLOATS = ("float64", "float32", "float16", "bfloat16", "complex128")
-_ADMITTED = {
+KINDS = {
     "floating": f"an array of {', '.join(FLOATS)}",
     "number": f"a number, or an array of {', '.join(FLOATS)}",
     "integer": "an array of integers",
@@ -30,11 +30,12 @@ def _array(op: str, name: str, value: Any, kind: str, naive: bool) -> Array | fl
     try:
         array = np.asarray(value)
     except ValueError:
-        refuse(op, name, "a ragged sequence", _ADMITTED[kind])
+        refuse(op, name, "a ragged sequence", KINDS[kind])
     dtype = array.dtype
     fits = dtype.kind in "iu" if kind == "integer" else dtype.name in FLOATS or (kind == "mask" and dtype.kind == "b")
-    if not fits and not (naive and kind != "integer" and dtype.kind == "O"):
-        admitted = _ADMITTED[kind] + (" (object arrays are for the naive halves)" if dtype.kind == "O" else "")
+    number = naive and kind != "integer" and dtype.kind == "O" and (not array.size or hasattr(array.flat[0], "real"))
+    if not fits and not number:
+        admitted = KINDS[kind] + (" (object arrays are for the naive halves)" if dtype.kind == "O" else "")
         refuse(op, name, f"of dtype {dtype}" if isinstance(value, np.ndarray) else show(value), admitted, TypeError)
     return array
 
@@ -45,7 +46,7 @@ def _promoted(op: str, arrays: Mapping[str, Array | float]) -> np.dtype[Any]:
     names = {dtype.name: name for name, dtype in dtypes.items()}
     if "float16" in names and "bfloat16" in names:
         refuse(op, names["bfloat16"], f"bfloat16 and {names['float16']} is float16", "one of the two", TypeError)
-    return np.result_type(*dtypes.values()) if dtypes else np.dtype(np.float64)
+    return np.result_type(*dtypes.values()).newbyteorder("=") if dtypes else np.dtype(np.float64)
 
 
 class Arguments:
@@ -157,7 +158,7 @@ class Call:
         given = dict.fromkeys(names) | dict(zip(names, args, strict=False))
         for name, value in given.items():
             if value is None and name not in op.optional:
-                refuse(op.name, name, None, _ADMITTED[self._kind(name)], TypeError)
+                refuse(op.name, name, None, KINDS[self._kind(name)], TypeError)
         return given
 
     def _arguments(self, attrs: Mapping[str, Any]) -> Arguments:
@@ -170,7 +171,7 @@ class Call:
             _axes.bind(op.name, name, op.axes[name], array.shape, arguments.sizes, arguments.attrs)
             if self._kind(name) == "mask" and array.dtype.kind not in "bO":
                 if array.dtype != self.storage and self.storage.kind not in "cO":
-                    refuse(op.name, name, f"of dtype {array.dtype}", _ADMITTED["mask"], TypeError)
+                    refuse(op.name, name, f"of dtype {array.dtype}", KINDS["mask"], TypeError)
                 arguments.require(np.all((array == 0) | (array == 1)), name, "an array with other numbers", "0 and 1")
         if op.rules is not None:
             op.rules(arguments)
@@ -213,7 +214,8 @@ class Call:
         array = self.found[name]
         if array is None or self.storage.kind in "cO" or array.dtype.kind in "iub":
             return self.storage
-        return array.dtype  # type: ignore[no-any-return]
+        native: np.dtype[Any] = array.dtype.newbyteorder("=")
+        return native
 
 
 def _first(array: Array | None) -> Any:

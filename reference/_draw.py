@@ -42,6 +42,7 @@ class Draw(ABC):
 
     bits: np.random.BitGenerator
     regime = "distinct"
+    taken: tuple[int, ...] = ()
 
     @abstractmethod
     def integer(self, name: str, low: int, high: int) -> int:
@@ -62,26 +63,29 @@ class Draw(ABC):
     def sizes(self, names: str, low: int, high: int, *, empty: str = "") -> tuple[int, ...]:
         """A size from low to high for each of several axes, by the regime of the case.
 
-        In most cases they differ (as far as the range has room) and are above 1 (if high is); in some all are equal,
-        or one of them is `low` (so that axes of size 1 come where low is 1), or the axis named by `empty` is 0.
+        In most cases they are above 1 and differ, from each other and from the sizes drawn before, as far as the range
+        has room; in some all are equal, or one is `low` (which is 1 for most ops), or the axis named by `empty` is 0.
         """
-        axes = names.split()
+        axes, several = names.split(), max(low, min(2, high))
         drawn: list[int] = []
-        one = self.integer(f"one of {names}", 0, len(axes) - 1) if self.regime == "one" else -1
+        one = self.integer(f"one of {names}", 0, len(axes) - 1) if self.regime == "one" and axes else -1
         for name in axes:
-            size = self.integer(name, max(low, min(2, high)) if self.regime == "distinct" else low, high)
-            if self.regime == "distinct":
-                free = [s for s in range(max(low, 2), high + 1) if s not in drawn]
+            size = self.integer(name, low if self.regime == "one" else several, high)
+            if self.regime == "equal":
+                size = drawn[0] if drawn else min(size, max(several, 3))
+            elif self.regime == "distinct":
+                others = [s for s in range(several, high + 1) if s not in drawn]
+                free = [s for s in others if s not in self.taken] or others
                 size = size if size in free or not free else free[size % len(free)]
-            elif self.regime == "equal" and drawn:
-                size = drawn[0]
             elif len(drawn) == one:
                 size = low
             drawn.append(0 if self.regime == "empty" and name == empty else size)
+        self.taken = (*self.taken, *drawn)
         return tuple(drawn)
 
     def shape(self, name: str, *, least: int = 0, most: int = 4, high: int = 5, empty: bool = True) -> tuple[int, ...]:
         """A shape of `least` to `most` axes of at most `high`, less where there are many; the first may be empty."""
+        least = max(least, min(most, {"equal": 2, "one": 1, "empty": 1}.get(self.regime, 0)))
         rank = self.integer(f"{name} rank", least, most)
         axes = [f"{name}{axis}" for axis in range(rank)]
         return self.sizes(" ".join(axes), 1, min(high, 7 - rank), empty=axes[0] if empty and axes else "")
@@ -95,7 +99,7 @@ class Draw(ABC):
         total = np.zeros(shape)
         for _ in range(12):
             total += self.uniform(*shape)
-        return total - 6
+        return np.asarray(total - 6)
 
     def signed(self, *shape: int, low: float = 0.5, high: float = 1.5) -> Array:
         """Entries of random sign whose magnitude is from [low, high)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from reference import _axes
 from reference._attributes import Attribute
-from reference._call import Arguments, Call, Face
+from reference._call import KINDS, Arguments, Call, Face
 from reference._draw import Array, Draw
 from reference._errors import refuse
 
@@ -166,9 +166,19 @@ class Op:
             refuse("a record", "name", self.name, "an identifier")
         if not self.formula or not self.source:
             refuse(self.name, "formula" if self.source else "source", "empty", "the formula, and where it stands")
+        for name, function in (("sample", self.sample), ("rules", self.rules or self.sample)):
+            if not callable(function):
+                refuse(self.name, name, function, "a function", TypeError)
+        for name, attribute in self.attributes.items():
+            if not isinstance(attribute, Attribute):
+                refuse(self.name, f"attribute {name}", attribute, "an Attribute", TypeError)
+        for name, tokens in self.arrays.items():
+            if fault := _axes.fault(tokens, self.attributes):
+                refuse(self.name, f"axes of {name}", tokens, fault)
         known("differentiable", self.differentiable, self.names)
         known("cotangents", self.cotangents, self.outputs)
         known("kinds", self.kinds, self.names)
+        known("kinds", self.kinds.values(), KINDS)
         for inputs in self.affine_in:
             known("affine_in", inputs, self.differentiable)
         labels = [convention.label for convention in self.conventions]

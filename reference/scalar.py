@@ -22,6 +22,7 @@ def _of(x: Any, name: str) -> Any:
 
 
 def exp(x: Any) -> Any:
+    """e^x; infinite where it overflows."""
     try:
         return _of(x, "exp")
     except OverflowError:
@@ -29,18 +30,21 @@ def exp(x: Any) -> Any:
 
 
 def log(x: Any) -> Any:
+    """The natural logarithm; minus infinity at 0, NaN below."""
     if not isinstance(x, complex) and not hasattr(x, "log") and not x > 0:
         return -math.inf if x == 0 else math.nan
     return _of(x, "log")
 
 
 def sqrt(x: Any) -> Any:
+    """The square root; NaN below 0."""
     if not isinstance(x, complex) and not hasattr(x, "sqrt") and x < 0:
         return math.nan
     return _of(x, "sqrt")
 
 
 def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
     return _of(x, "tanh")
 
 
@@ -60,6 +64,7 @@ def real(x: Any) -> Any:
 
 
 def is_nan(x: Any) -> bool:
+    """Whether x, or its real part, is NaN."""
     return bool(x.real != x.real)
 
 

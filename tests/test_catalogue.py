@@ -234,6 +234,7 @@ def test_a_replaced_function_is_called_like_the_files(op, role: str) -> None:
     twice = dataclasses.replace(dataclasses.replace(once, **{role: getattr(once, role)}), name=op.name)
     want = getattr(op, role)(*given, **case.attrs)
     for replaced in (once, twice):
+        assert getattr(replaced, role).__wrapped__ is function, f"{op.name}.{role} is checked twice"
         got = getattr(replaced, role)(*given, **case.attrs)
         flat = zip(*(found if isinstance(found, tuple) else (found,) for found in (got, want)), strict=True)
         assert all(a is b is None or np.array_equal(a, b) for a, b in flat), f"{op.name}.{role}"

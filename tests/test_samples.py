@@ -86,7 +86,9 @@ def test_samples_are_valid_calls(op) -> None:
         assert set(case.arrays) <= set(op.names), f"{op.name} case {number}"
         assert set(case.attrs) <= set(op.attributes), f"{op.name} case {number}"
         for name, array in case.arrays.items():
-            assert array is None or isinstance(array, np.ndarray), f"{op.name} case {number}: {name} is {array!r}"
+            assert array is None or isinstance(array, np.ndarray | np.generic), (
+                f"{op.name} case {number}: {name} is {array!r}"
+            )
         _arguments(op, case.arrays, case.attrs)
 
 
@@ -238,7 +240,7 @@ def test_a_seed_gives_the_same_numbers_on_every_machine() -> None:
     assert found == GOLDEN, _shown(0)
 
 
-GOLDEN = ["6203b65ad51a6972", "235bd2c5b0d7dde8", "0bfdc78667892267"]
+GOLDEN = ["6203b65ad51a6972", "235bd2c5b0d7dde8", "76df62847e47cb92"]
 
 
 def test_samples_do_not_depend_on_the_hash_seed_of_the_interpreter() -> None:

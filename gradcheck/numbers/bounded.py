@@ -46,7 +46,7 @@ class Bounded:
     @property
     def error(self) -> float:
         """The bound on the error of this number, in units of u."""
-        return self.e + (self.n - 1) * (self.m + self.unit * self.e)
+        return self.e if self.n == 1 else self.e + (self.n - 1) * (self.m + self.unit * self.e)
 
     def _lift(self, other: Any) -> Bounded:
         if isinstance(other, Bounded):

@@ -7,8 +7,6 @@ Shapes: x, mask, y, dy of one and the same shape, whichever. The mask is 1 where
 `mask(rng, shape, p)` draws one. It has no gradient. In evaluation dropout is the identity, which p = 0 gives.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from reference import Array, Case, Convention, Draw, Op, Source, Witness
@@ -39,7 +37,7 @@ def backward(dy: Array, x: Array, kept: Array, *, p) -> tuple[Array, None]:
 
 
 _P = attribute.number(0.5, least=0, below=1, alternatives=(0.0,))
-_SHAPE = replace(attribute.each(attribute.integer(least=0)), admits="an int of at least 0, or a tuple of them")
+_SHAPE = attribute.each(attribute.integer(least=0))
 
 
 def mask(rng: np.random.Generator, shape: int | tuple[int, ...], p: float = 0.5) -> Array:

@@ -101,7 +101,7 @@ def forward(logits: Array, labels: Array, weight: Array | None, *, reduction, ig
 
 def backward(
     dy: Array, logits: Array, labels: Array, weight: Array | None, *, reduction, ignore_index, label_smoothing
-):
+) -> tuple[Array, None, None]:
     kept, q = _targets(logits, labels, weight, ignore_index, label_smoothing, reduction)
     _, e, total = _exponentials(logits[kept])
     dx = np.zeros(logits.shape, logits.dtype)

@@ -169,7 +169,7 @@ def kink_margin(x, gamma, beta, running_mean, running_var, *, training, eps, **_
 def sample(draw: Draw) -> Case:
     training, eps = draw.choice("training", (True, False, True)), draw.choice("eps", (1e-5, 0.25, 1e-3))
     momentum, bias = draw.choice("momentum", (0.1, 0.75, -0.5)), draw.choice("bias", ("biased", "unbiased"))
-    n, h, w, c = draw.sizes("N H W C", 1, 4, empty="" if training else "N")
+    n, h, w, c = draw.sizes("N H W C", 1, 5, empty="" if training else "N")
     bias = "biased" if n * h * w == 1 else bias  # one pixel has no unbiased variance
     some = lambda name, array: array if draw.choice(name, (True, True, False)) else None  # noqa: E731
     arrays = {

@@ -116,7 +116,7 @@ def backward(
     axes = (1, 2, 3) if across_channels else (1, 2)
     far, root, s = _centred(x, across_channels, **attrs)
     normal, g = far / s, dy if gamma is None else gamma * dy
-    far *= np.where(root == 0, 0, (g * normal).mean(axis=axes, keepdims=True) / root)
+    far = np.where(root == 0, 0, far / root * (g * normal).mean(axis=axes, keepdims=True))
     dx = (g - g.mean(axis=axes, keepdims=True) - far) / s
     dgamma = None if gamma is None else (dy * normal).sum(axis=(0, 1, 2))
     return dx, dgamma, None if beta is None else dy.sum(axis=(0, 1, 2))
@@ -149,7 +149,7 @@ def sample(draw: Draw) -> Case:
     attrs = {"eps": draw.choice("eps", (1e-5, 0.25, 1e-3)), "eps_outside": draw.flag("eps_outside")}
     attrs["across_channels"] = draw.flag("across_channels")
     attrs["normalize_variance"] = draw.choice("normalize_variance", (True, True, False))
-    n, h, w, c = draw.sizes("N H W C", 1, 4, empty="N")
+    n, h, w, c = draw.sizes("N H W C", 1, 5, empty="N")
     gamma = draw.signed(c) if draw.choice("gamma", (True, True, False)) else None
     beta = draw.normal(c) if draw.choice("beta", (True, True, False)) else None
     return Case({"x": draw.separated(n, h, w, c, gap=0.25), "gamma": gamma, "beta": beta}, attrs)

@@ -144,7 +144,7 @@ def kink_margin(x, *, kappa, alpha, beta, **window) -> float:
 
 
 def sample(draw: Draw) -> Case:
-    n, h, w, c = draw.sizes("N H W C", 1, 4, empty="N")
+    n, h, w, c = draw.sizes("N H W C", 1, 5, empty="N")
     drawn = [np.flatnonzero(row).tolist() for row in draw.uniform(c, c) < 0.6]
     attrs = {
         "kappa": draw.choice("kappa", (1.0, 0.5, 2.0)),

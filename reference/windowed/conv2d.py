@@ -80,7 +80,9 @@ def forward(x: Array, w: Array, b: Array | None, *, stride, padding, dilation, g
     return _together(y) if b is None else _together(y) + b
 
 
-def backward(dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, dilation, groups):
+def backward(
+    dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, dilation, groups
+) -> tuple[Array, Array, Array | None]:
     dys, xs, ws = (_by_group(a, groups) for a in (dy, x, w))
     dx, dw = np.zeros(xs.shape, x.dtype), np.zeros(ws.shape, w.dtype)
     for p, q, (ij, hk) in _window.taps(x.shape[1:3], dy.shape[1:3], w.shape[:2], stride, padding, dilation):
@@ -99,12 +101,13 @@ def rules(a: Arguments) -> None:
 
 def sample(draw: Draw) -> Case:
     groups = draw.choice("groups", (1, 2, 1))
-    n, c, m, kh, kw = draw.sizes("N C M KH KW", 1, 3, empty="N")
+    kh, kw = draw.sizes("KH KW", 1, 3)
+    n, c, m = draw.sizes("N C M", 1, 4 if groups == 1 else 2, empty="N")
     c, m = c * groups, m * groups
     stride, dilation = draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
     padding = _window.draw_padding(draw)
     span = max(_window.reach((kh, kw), dilation))
-    h, w = draw.sizes("H W", span, span + 3)
+    h, w = draw.sizes("H W", span, span + 2)
     x, kernel = draw.normal(n, h, w, c), draw.normal(kh, kw, c // groups, m)
     b = draw.normal(m) if draw.choice("b", (True, True, False)) else None
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

@@ -80,7 +80,9 @@ def forward(x: Array, w: Array, b: Array | None, *, stride, padding, output_padd
     return _together(y) if b is None else _together(y) + b
 
 
-def backward(dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, output_padding, dilation, groups):
+def backward(
+    dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, output_padding, dilation, groups
+) -> tuple[Array, Array, Array | None]:
     dys, xs, ws = (_by_group(a, groups) for a in (dy, x, w))
     dx, dw = np.zeros(xs.shape, x.dtype), np.zeros(ws.shape, w.dtype)
     for p, q, (ij, hk) in _window.taps(dy.shape[1:3], x.shape[1:3], w.shape[:2], stride, padding, dilation):
@@ -102,9 +104,10 @@ def rules(a: Arguments) -> None:
 
 def sample(draw: Draw) -> Case:
     groups = draw.choice("groups", (1, 2, 1))
-    n, c, m, kh, kw = draw.sizes("N C M KH KW", 1, 3, empty="N")
+    kh, kw = draw.sizes("KH KW", 1, 3)
+    n, c, m = draw.sizes("N C M", 1, 3 if groups == 1 else 2, empty="N")
     stride, dilation = draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
-    spans, (h, w) = _window.reach((kh, kw), dilation), draw.sizes("H W", 1, 3)
+    spans, (h, w) = _window.reach((kh, kw), dilation), draw.sizes("H W", 1, 5)
     most = [min(2, ((size - 1) * s + span - 1) // 2) for size, s, span in zip((h, w), stride, spans, strict=True)]
     padding = _window.draw_padding(draw, (most[0], most[1]))
     if padding in ("same_upper", "same_lower"):

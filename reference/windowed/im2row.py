@@ -82,7 +82,7 @@ def rules(a: Arguments) -> None:
 def sample(draw: Draw) -> Case:
     kernel, stride, dilation = draw.pair("kernel", 1, 3), draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
     attrs = {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": _window.draw_padding(draw, (1, 1))}
-    n, c = draw.sizes("N C", 1, 2, empty="N")
+    n, c = draw.sizes("N C", 1, 3, empty="N")
     span = max(_window.reach(kernel, dilation))
     h, w = draw.sizes("H W", span, span + 2)
     return Case({"x": draw.normal(n, h, w, c)}, attrs)

@@ -158,7 +158,7 @@ def sample(draw: Draw) -> Case:
     attrs["ties"] = draw.choice("ties", ("first", "split"))
     n, c = draw.sizes("N C", 1, 3, empty="N")
     span = max(_window.reach(kernel, dilation))
-    h, w = draw.sizes("H W", span, span + 4)
+    h, w = draw.sizes("H W", span, span + 3)
     return Case({"x": draw.separated(n, h, w, c)}, attrs)
 
 

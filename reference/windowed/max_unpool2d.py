@@ -58,8 +58,8 @@ def rules(a: Arguments) -> None:
 
 
 def sample(draw: Draw) -> Case:
-    n, p, q, c = draw.sizes("N P Q C", 1, 3, empty="N")
-    size = h, w = draw.sizes("H W", 3, 5)
+    n, p, q, c = draw.sizes("N P Q C", 1, 5, empty="N")
+    size = h, w = draw.sizes("H W", 5, 7)
     indices = np.argsort(draw.uniform(n, h * w, c), axis=1)[:, : p * q].reshape(n, p, q, c)
     if draw.flag("repeated"):
         indices //= 2
