@@ -79,7 +79,8 @@ def _by_complex_step(subject: Subject, k: int) -> Iterator[tuple[float, float, b
             continue
         terms = [dy * np.imag(d) / IMAGINARY for dy, d in zip(subject.cotangents, change, strict=True)]
         size = sum(float(np.abs(t).sum()) for t in terms)
-        yield sum(float(t.sum()) for t in terms), (64 + sum(t.size for t in terms)) * UNIT * size, False
+        rounding = (64 + sum(t.size for t in terms)) * UNIT * size
+        yield sum(float(t.sum()) for t in terms), rounding + IMAGINARY, False  # its truncation is far below the step
 
 
 def _by_differences(subject: Subject, k: int, noise: Sequence[Array]) -> Iterator[tuple[float, float, bool]]:
