@@ -22,16 +22,12 @@ SHOWN = 3  # findings of an op that are printed; the JSON file has them all
 
 
 class _Output:
-    """A path to write JSON to, checked before the work; "-" is standard output, and then nothing else goes there."""
+    """A path to write JSON to, tried before the work; "-" is standard output, and then nothing else goes there."""
 
     def __init__(self, path: str | None) -> None:
         self.path = path
-        if path is None or path == "-":
-            return
-        target = Path(path)
-        folder = target.parent
-        if target.is_dir() or not folder.is_dir() or not os.access(target if target.exists() else folder, os.W_OK):
-            raise click.BadParameter(f"{path} cannot be written; admitted: a file in a folder that exists, or -")
+        if path not in (None, "-"):
+            self._put(None)
 
     def console(self) -> Console:
         from rich.console import Console
@@ -42,16 +38,29 @@ class _Output:
         """Write the whole file, or leave what was there."""
         from gradcheck.report import to_json
 
-        text = to_json(value) + "\n"
         if self.path == "-":
-            sys.stdout.write(text)
+            sys.stdout.write(to_json(value) + "\n")
         elif self.path is not None:
-            unfinished = Path(f"{self.path}.{os.getpid()}.unfinished")
-            try:
-                unfinished.write_text(text, encoding="utf-8")
-                unfinished.replace(self.path)
-            finally:
-                unfinished.unlink(missing_ok=True)
+            self._put(to_json(value) + "\n")
+
+    def _put(self, text: str | None) -> None:
+        """Write the file; without a text, only see whether that can be done. A device or a pipe is never replaced."""
+        target = Path(str(self.path)).resolve()
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+        try:
+            if target.exists() and not target.is_file():
+                with target.open("a", encoding="utf-8") as stream:
+                    stream.write(text or "")
+                return
+            unfinished.write_text(text or "", encoding="utf-8")
+            if text is not None:
+                unfinished.replace(target)
+        except OSError as error:
+            reason = f"{self.path} cannot be written ({error.strerror}); admitted: a file in a folder that exists, or -"
+            raise click.BadParameter(reason, param_hint="--json") from None
+        finally:
+            if unfinished.exists():
+                unfinished.unlink()
 
 
 _json = click.option(
@@ -85,6 +94,10 @@ def main() -> None:
 
 
 _HEAD = f"{'op':22s}{'cases':>7s}{'entries':>11s}{'worst/limit':>13s}{'resolution':>12s}{'seconds':>9s}  result"
+
+
+def _ops(count: int) -> str:
+    return "1 op" if count == 1 else f"{count} ops"
 
 
 def _result(report: Report) -> str:
@@ -177,7 +190,7 @@ def verify(
     bad = bad or [report for report in reports if not any(other.compared for other in reports)]
     compared = sum(report.compared for report in reports)
     wrong = [report for report in bad if report.findings]
-    outcome = f"{len(wrong)} of {len(reports)} ops have findings" if wrong else f"{len(reports)} ops verified"
+    outcome = f"{len(wrong)} of {len(reports)} ops have findings" if wrong else f"{_ops(len(reports))} verified"
     outcome = "nothing was compared" if bad and not wrong else outcome
     done = f"{outcome}: {compared:,d} entries compared in {seconds:.1f} s, seed {seed}"
     console.print(f"interrupted; so far: {done}" if interrupted else done, style="bold red" if bad else "bold")
@@ -272,7 +285,7 @@ def list_ops(json_file: str | None) -> None:
             f"  {row['op']:21s}{row['witnesses']:9d}  {row['arrays']}{'; ' if attributes else ''}{attributes}",
             markup=False,
         )
-    console.print(f"{len(rows)} ops")
+    console.print(_ops(len(rows)))
     output.write(rows)
 
 

@@ -80,8 +80,14 @@ class Trial:
     def __init__(self, op: Op, case: Case, dtype: str, seed: int, number: int, again: str = "") -> None:
         self.op, self.seed, self.number, self.again = op, seed, number, again
         self.dtype = DTYPES[dtype]
-        given = [case.arrays.get(name) for name in op.names]
-        self.arrays: list[Any] = [np.array(a, self.dtype) if is_floating(a) else a for a in given]
+        arrays = dict(case.arrays) if isinstance(case.arrays, Mapping) else {"arrays": case.arrays}
+        if strange := sorted(set(map(str, arrays)) - set(op.names)):
+            raise ValueError(f"{op.name}: the case has {', '.join(strange)}; admitted: {', '.join(op.names)}")
+        given: list[Any] = [None if arrays.get(name) is None else np.asarray(arrays[name]) for name in op.names]
+        for name, array in zip(op.names, given, strict=True):
+            if array is not None and array.dtype.kind in "cO":
+                raise TypeError(f"{op.name}: {name} is of dtype {array.dtype}; admitted: real arrays")
+        self.arrays: list[Any] = [a.astype(self.dtype) if is_floating(a) else a for a in given]
         self.attrs = dict(case.attrs)
         self.case = Case(dict(zip(op.names, self.arrays, strict=True)), self.attrs)
         self.report = Report(op.name, seed=seed, cases=1)

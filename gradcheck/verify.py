@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradcheck.checks import PROPERTIES, Property, run
-from gradcheck.report import Report
+from gradcheck.report import Finding, Report
 from gradcheck.trial import Trial
 from reference import Case, Op, Seeded
 
@@ -25,7 +26,9 @@ def properties_named(names: Iterable[str] | None) -> tuple[Property, ...]:
     if names is None:
         return PROPERTIES
     known = [prop.name for prop in PROPERTIES]
-    wanted = [names] if isinstance(names, str) else list(names)
+    if not isinstance(names, Iterable):
+        raise TypeError(f"properties: got {names!r}; admitted: names among {', '.join(known)}")
+    wanted = [names] if isinstance(names, str) else list(map(str, names))
     if strange := sorted(set(wanted) - set(known)):
         raise ValueError(f"properties: got {', '.join(map(repr, strange))}; admitted: {', '.join(known)}")
     return tuple(prop for prop in PROPERTIES if prop.name in wanted)
@@ -36,7 +39,8 @@ def check_case(
 ) -> Report:
     """All properties of one case, in float64 and in one other dtype by turns.
 
-    Properties that are the op's own, not a case's, are checked with case 0.
+    Properties that are the op's own, not a case's, are checked with case 0. A case that the op refuses is a finding if
+    it can be drawn `again`, and an error of the caller's if not.
     """
     start = time.perf_counter()
     report = Report(op.name, seed=seed, cases=1)
@@ -45,7 +49,14 @@ def check_case(
         held = [prop for prop in chosen if dtype == "float64" or prop.low]
         if not held:
             continue
-        trial = Trial(op, case, dtype, seed, number, again)
+        try:
+            trial = Trial(op, case, dtype, seed, number, again)
+        except (TypeError, ValueError) as error:
+            if not again:
+                raise
+            message = f"{op.name} refuses the case: {error}"
+            report.findings.append(Finding(code="G001", message=message, op=op.name, again=again))
+            break
         run(trial, held)
         trial.report.cases = 0
         if dtype != "float64" and trial.report.fraction <= 1:
@@ -63,7 +74,12 @@ def drawn_case(op: Op, seed: int, number: int) -> Case:
 def check_drawn(op: Op, seed: int, number: int, properties: Sequence[Property] = PROPERTIES) -> Report:
     """`check_case` of a drawn case, with the command that replays it."""
     again = f"gradcheck replay {op.name}:{seed}:{number}"
-    return check_case(op, drawn_case(op, seed, number), seed, number, properties, again)
+    try:
+        case = drawn_case(op, seed, number)
+    except Exception as error:
+        message = f"sample of {op.name} raised {type(error).__name__}: {error}"
+        return Report(op.name, [Finding(code="G001", message=message, op=op.name, again=again)], cases=1, seed=seed)
+    return check_case(op, case, seed, number, properties, again)
 
 
 def check_op(
@@ -122,8 +138,12 @@ def whole(name: str, value: Any, least: int) -> int:
     TypeError, ValueError
         If it is none.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise TypeError(f"{name}: got {value!r}; admitted: an int of at least {least}")
-    if value.__index__() < least:
+    if number < least:
         raise ValueError(f"{name}: got {value!r}; admitted: an int of at least {least}")
-    return int(value)
+    return number

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from numbers import Integral, Rational, Real
 from typing import Any, Final
 
+import numpy as np
+
 from reference._errors import refuse, show
 
 
@@ -46,12 +48,13 @@ class Attribute:
     def __call__(self, op: str, name: str, value: Any) -> Any:
         try:
             return self.normal(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            refuse(op, name, show(value), self.admits, TypeError if isinstance(error, TypeError) else ValueError)
+        except Exception as error:  # a caller's own type may raise anything
+            kind = ValueError if isinstance(error, ValueError | OverflowError) else TypeError
+        refuse(op, name, show(value), self.admits, kind)
 
 
 def _int(value: Any, least: int | None = None) -> int:
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.timedelta64):
         raise TypeError
     number = operator.index(value)
     if abs(number) > MOST or (least is not None and number < least):
@@ -60,8 +63,10 @@ def _int(value: Any, least: int | None = None) -> int:
 
 
 def _list(value: Any) -> list[Any]:
-    if isinstance(value, str | bytes | dict | set) or not hasattr(value, "__iter__"):
+    if not isinstance(value, list | tuple | range | np.ndarray):
         raise TypeError
+    if len(value) > 2**20:
+        raise ValueError
     return list(value)
 
 
@@ -86,7 +91,7 @@ def _padding(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool | np.timedelta64) or not isinstance(value, Real):
         raise TypeError
     if not math.isfinite(value):
         raise ValueError
@@ -111,19 +116,19 @@ def optional(attribute: Attribute, says: str = "None") -> Attribute:
 
 def integer(default: Any = REQUIRED, *, least: int | None = None) -> Attribute:
     """An int."""
-    admits = "an int" if least is None else f"an int of at least {least}"
+    admits = "an int below 2^31 in magnitude" if least is None else f"an int from {least} to 2^31 - 1"
     return Attribute(default, lambda value: _int(value, least), admits)
 
 
 def pair(default: Any = REQUIRED, *, least: int) -> Attribute:
     """An int or a pair (height, width); a pair in normal form."""
-    return Attribute(default, lambda value: _pair(value, least), f"an int or a pair of ints, of at least {least}")
+    return Attribute(default, lambda value: _pair(value, least), f"an int or a pair of ints, from {least} to 2^31 - 1")
 
 
 def padding(default: Any = 0) -> Attribute:
     """An int, a pair (height, width), ((top, bottom), (left, right)) or a word; numbers become pairs of pairs."""
     words = ", ".join(map(repr, PADDINGS))
-    admits = f"an int of at least 0, a pair of them, ((top, bottom), (left, right)), or one of {words}"
+    admits = f"an int from 0 to 2^31 - 1, a pair of them, ((top, bottom), (left, right)), or one of {words}"
     return Attribute(default, _padding, admits, PADDINGS)
 
 
@@ -139,8 +144,9 @@ def number(
 
     def normal(value: Any) -> Any:
         found = _number(value)
-        if not least <= found < below or (found == 0 and not zero):
-            raise ValueError
+        for number in (found, float(found)):  # a fraction may round to what is not admitted
+            if not least <= number < below or (number == 0 and not zero):
+                raise ValueError
         return found
 
     limits = [f"of at least {least:g}"] * (least > -math.inf) + [f"below {below:g}"] * (below < math.inf)
@@ -177,6 +183,9 @@ def each(attribute: Attribute, default: Any = REQUIRED) -> Attribute:
     """A sequence with one such value for each axis; a tuple in normal form."""
 
     def normal(value: Any) -> tuple[Any, ...]:
-        return tuple(attribute.normal(entry) for entry in _list(value))
+        entries = _list(value)
+        if len(entries) > 64:  # more axes than an array has
+            raise ValueError
+        return tuple(attribute.normal(entry) for entry in entries)
 
     return Attribute(default, normal, f"a sequence with, for each axis, {attribute.admits}")

@@ -25,12 +25,14 @@ KINDS = {
 
 def _array(op: str, name: str, value: Any, kind: str, naive: bool) -> Array | float:
     """`value` as an array, or the plain number that it is where `kind` admits one."""
-    if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
     try:
+        if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
         array = np.asarray(value)
-    except ValueError:
-        refuse(op, name, "a ragged sequence", KINDS[kind])
+    except OverflowError:
+        refuse(op, name, show(value), KINDS[kind])
+    except Exception:  # ragged sequences, and whatever a caller's own type raises
+        refuse(op, name, "what makes no array", KINDS[kind], TypeError)
     dtype = array.dtype
     fits = dtype.kind in "iu" if kind == "integer" else dtype.name in FLOATS or (kind == "mask" and dtype.kind == "b")
     number = naive and kind != "integer" and dtype.kind == "O" and (not array.size or hasattr(array.flat[0], "real"))
@@ -120,7 +122,8 @@ class Call:
             for name, value in given.items()
         }
         present = {name: array for name, array in found.items() if array is not None}
-        self.storage: np.dtype[Any] = _promoted(op.name, present)
+        counted = {name: array for name, array in present.items() if self._kind(name) != "mask"}
+        self.storage: np.dtype[Any] = _promoted(op.name, counted)
         low = self.storage.name in ("float16", "bfloat16")
         self.compute = np.dtype(np.float32) if low else self.storage
         self.found: dict[str, Any] = {
@@ -169,8 +172,9 @@ class Call:
             if array is None:
                 continue
             _axes.bind(op.name, name, op.axes[name], array.shape, arguments.sizes, arguments.attrs)
-            if self._kind(name) == "mask" and array.dtype.kind not in "bO":
-                if array.dtype != self.storage and self.storage.kind not in "cO":
+            if self._kind(name) == "mask" and array.dtype.kind != "b":
+                x = self.found[op.names[0]]
+                if array.dtype.kind != "O" and x.dtype.kind not in "cO" and array.dtype != x.dtype:
                     refuse(op.name, name, f"of dtype {array.dtype}", KINDS["mask"], TypeError)
                 arguments.require(np.all((array == 0) | (array == 1)), name, "an array with other numbers", "0 and 1")
         if op.rules is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from reference._errors import show
 from reference._op import Op
 
 _ROOT = os.path.dirname(__file__)
@@ -41,14 +42,14 @@ def get(name: str) -> Op:
         If there is none; the message names the nearest.
     """
     for family, names in families().items():
-        if name in names:
+        if isinstance(name, str) and name in names:
             return _load(family, name)
     from difflib import get_close_matches
 
     known = [name for names in families().values() for name in names]
-    close = get_close_matches(str(name), known, 1)
+    close = get_close_matches(name, known, 1) if isinstance(name, str) and len(name) < 80 else []
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-    raise KeyError(f"no op {name!r}: {hint}")
+    raise KeyError(f"no op {show(name)}: {hint}")
 
 
 def ops(family: str | None = None) -> tuple[Op, ...]:
@@ -61,8 +62,8 @@ def ops(family: str | None = None) -> tuple[Op, ...]:
     TypeError, ValueError
         If an op file has no `OP`, one of another name, or one that another file has too.
     """
-    if family is not None and family not in families():
-        raise KeyError(f"no family {family!r}: there are {', '.join(families())}")
+    if family is not None and (not isinstance(family, str) or family not in families()):
+        raise KeyError(f"no family {show(family)}: there are {', '.join(families())}")
     found: dict[str, Op] = {}
     for parent, names in families().items():
         for name in names if family in (None, parent) else ():

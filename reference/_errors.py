@@ -9,7 +9,10 @@ def show(value: Any) -> str:
     """A value as a message shows it: arrays by their shape and dtype, the rest in at most 80 characters."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # whatever a caller's own type does
+        text = f"of type {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

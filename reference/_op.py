@@ -76,6 +76,26 @@ class Convention:
     cotangents: Mapping[str, Any] = field(default_factory=dict)
 
 
+_TYPES: dict[str, tuple[type, type]] = {
+    "source": (tuple, Source),
+    "inputs": (Mapping, str),
+    "outputs": (Mapping, str),
+    "differentiable": (frozenset, str),
+    "attributes": (Mapping, Attribute),
+    "kinds": (Mapping, str),
+    "cotangents": (tuple, str),
+    "conventions": (tuple, Convention),
+    "errors": (tuple, tuple),
+    "witnesses": (tuple, Witness),
+    "layouts": (Mapping, Mapping),
+    "affine_in": (tuple, frozenset),
+}
+
+
+def _parts(value: Any) -> Any:
+    return value.values() if isinstance(value, Mapping) else value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Op:
     """One op: its formula, its four functions, and the facts that are checked about it.
@@ -145,6 +165,12 @@ class Op:
     independent: tuple[str | int, ...] | Callable[[Mapping[str, Any]], tuple[str | int, ...]] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            refuse("a record", "name", self.name, "an identifier")
+        for field_name, (kind, entry) in _TYPES.items():
+            value = getattr(self, field_name)
+            if not isinstance(value, kind) or not all(isinstance(part, entry) for part in _parts(value)):
+                refuse(self.name, field_name, value, f"a {kind.__name__} of {entry.__name__}", TypeError)
         for role in _ROLES:
             function = getattr(self, role)
             if function is None and role == "kink_margin":
@@ -162,16 +188,11 @@ class Op:
             if not set(got) <= set(among):
                 refuse(self.name, what, sorted(set(got) - set(among)), f"names among {', '.join(among)}")
 
-        if not self.name.isidentifier():
-            refuse("a record", "name", self.name, "an identifier")
         if not self.formula or not self.source:
             refuse(self.name, "formula" if self.source else "source", "empty", "the formula, and where it stands")
         for name, function in (("sample", self.sample), ("rules", self.rules or self.sample)):
             if not callable(function):
                 refuse(self.name, name, function, "a function", TypeError)
-        for name, attribute in self.attributes.items():
-            if not isinstance(attribute, Attribute):
-                refuse(self.name, f"attribute {name}", attribute, "an Attribute", TypeError)
         for name, tokens in self.arrays.items():
             if fault := _axes.fault(tokens, self.attributes):
                 refuse(self.name, f"axes of {name}", tokens, fault)
@@ -181,6 +202,9 @@ class Op:
         known("kinds", self.kinds.values(), KINDS)
         for inputs in self.affine_in:
             known("affine_in", inputs, self.differentiable)
+        if not callable(self.independent):
+            every = {t.split("/")[0].rstrip("?") for axes in self.arrays.values() for t in axes.split()}
+            known("independent", [axis for axis in self.independent if isinstance(axis, str)], every)
         labels = [convention.label for convention in self.conventions]
         if len(set(labels)) != len(labels):
             refuse(self.name, "conventions", labels, "labels that differ")
