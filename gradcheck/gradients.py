@@ -182,7 +182,7 @@ class _Entries:
         left = int(np.count_nonzero(self.doubtful)) - len(self.diagnoses)
         for verdict, places in found.items():
             if verdict is not Verdict.MATCH:
-                self._find(verdict, places, left if verdict is Verdict.WRONG else 0)
+                self._find(places, left if verdict is Verdict.WRONG else 0)
         if left and Verdict.WRONG not in found:
             name, of = self.subject.names[self.k], f"{left} more of {self.claim.size} entries"
             message = f"gradient of {name} is doubtful at {of}, which were not looked at again"
@@ -198,20 +198,23 @@ class _Entries:
             fractions = np.where(self.doubtful, 0.0, self.off / np.maximum(self.error, TINY))
         report.fraction = max(report.fraction, float(np.max(np.nan_to_num(fractions), initial=0.0)))
 
-    def _find(self, verdict: Verdict, places: Sequence[tuple[int, ...]], more: int) -> None:
-        name, worst = self.subject.names[self.k], self.diagnoses[places[0]]
-        of = f"at {len(places) + more} of {self.claim.size} entries"
-        facts: dict[str, Any] = {"argument": name, "index": places[0], "got": float(self.claim[places[0]])}
-        facts |= {"want": worst.value, "limit": worst.error, "wrong": len(places) + more}
-        facts |= {"compared": self.claim.size, "note": worst.why}
-        if verdict is Verdict.KINK:
-            message = f"gradient of {name} is taken at a kink {of}, and lies within the one-sided slopes"
-            self.subject.find("G204", message, verdict, severity="warning", **facts)
-        elif verdict is Verdict.WRONG:
-            code = "G201" if worst.slopes is None else "G204"
-            self.subject.find(code, f"gradient of {name} is wrong {of}", verdict, **facts)
-        else:
-            self.subject.find("G203", f"gradient of {name} could not be resolved {of}: {worst.why}", verdict, **facts)
+    def _find(self, places: Sequence[tuple[int, ...]], more: int) -> None:
+        name, worst, count = self.subject.names[self.k], places[0], len(places) + more
+        facts = {"argument": name, "index": worst, "wrong": count, "compared": self.claim.size}
+        of, found = f" at {count} of {self.claim.size} entries", self.diagnoses[worst]
+        _accuse(self.subject, f"gradient of {name}", of, found, got=float(self.claim[worst]), **facts)
+
+
+def _accuse(subject: Subject, what: str, of: str, found: Diagnosis, **facts: Any) -> None:
+    """The finding for a verdict other than MATCH."""
+    facts |= {"want": found.value, "limit": found.error, "note": found.why}
+    if found.verdict is Verdict.KINK:
+        message = f"{what} is taken at a kink{of}, and lies within the one-sided slopes"
+        subject.find("G204", message, Verdict.KINK, severity="warning", **facts)
+    elif found.verdict is Verdict.WRONG:
+        subject.find("G201" if found.slopes is None else "G204", f"{what} is wrong{of}", **facts)
+    else:
+        subject.find("G203", f"{what} could not be resolved{of}: {found.why}", found.verdict, **facts)
 
 
 def _largest(array: Array) -> float:
@@ -227,16 +230,11 @@ def _check_directions(subject: Subject, claims: Mapping[int, Array], noise: Sequ
         move = {k: (..., subject.signed(subject.arrays[k], "direction", number, k).astype(np.float64)) for k in claims}
         claim = math.fsum(float(np.sum(claims[k] * move[k][1])) for k in claims)
         found = diagnose(subject.phi(move), claim, total + blur)
-        facts: dict[str, Any] = {"argument": "direction", "got": claim, "want": found.value}
-        facts |= {"limit": found.error, "note": found.why}
-        if found.verdict is Verdict.WRONG:
-            subject.find("G201", f"the gradients are wrong along random direction {number}", **facts)
-        elif found.verdict is Verdict.KINK:
-            message = f"random direction {number} meets a kink"
-            subject.find("G204", message, Verdict.KINK, severity="warning", **facts)
-        elif found.verdict is not Verdict.MATCH:
-            message = f"the gradients could not be resolved along random direction {number}: {found.why}"
-            subject.find("G203", message, found.verdict, **facts)
+        if found.verdict is Verdict.MATCH and found.error > COARSE * max(abs(claim), size):
+            found = Diagnosis(Verdict.INCONCLUSIVE, found.value, found.error, why="the error bar is too wide")
+        if found.verdict is not Verdict.MATCH:
+            what = f"the derivative along random direction {number}"
+            _accuse(subject, what, "", found, argument="direction", got=claim)
         elif size:  # a single entry moves by half a step at least
             report.resolution = coarser(report.resolution, 2 * 6 * found.error / size)
     report.compared += sum(claim.size for claim in claims.values())

@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+from gradcheck.numbers._compared import ByValue
+
 LIBRARY = 8.0  # units of u, 4 ulp: what exp, log, tanh and ** are allowed; float32 ones were measured at up to 2.4 ulp
 
 
-class Bounded:
+class Bounded(ByValue):
     """A float with its running error bound in double precision.
 
     Parameters
@@ -32,9 +34,8 @@ class Bounded:
     unit: ClassVar[float] = 2.0**-53
     floor: ClassVar[float] = 2.0**-1021  # half the smallest subnormal number, in units of u
 
-    __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]  # values compare by v
     __slots__ = ("e", "m", "n", "v")
+    v: float
 
     def __init__(self, v: float, e: float = 0.0, n: int = 1, m: float | None = None) -> None:
         self.v, self.e, self.n = v, e, n
@@ -128,27 +129,6 @@ class Bounded:
 
     def pivot(self) -> float:
         return self.v
-
-    def _value(self, other: Any) -> Any:
-        return other.v if isinstance(other, Bounded) else other
-
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.v < self._value(other))
-
-    def __le__(self, other: Any) -> bool:
-        return bool(self.v <= self._value(other))
-
-    def __gt__(self, other: Any) -> bool:
-        return bool(self.v > self._value(other))
-
-    def __ge__(self, other: Any) -> bool:
-        return bool(self.v >= self._value(other))
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self.v == self._value(other))
-
-    def __ne__(self, other: object) -> bool:
-        return bool(self.v != self._value(other))
 
 
 class BoundedSingle(Bounded):

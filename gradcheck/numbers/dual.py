@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradcheck.numbers._compared import ByValue
 from reference import scalar
 
 
-class Dual:
+class Dual(ByValue):
     """A number that carries its exact derivative along one direction.
 
     Parameters
@@ -18,8 +19,6 @@ class Dual:
         The derivative.
     """
 
-    __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]  # values compare by v
     __slots__ = ("d", "v")
 
     def __init__(self, v: Any, d: Any = 0) -> None:
@@ -87,24 +86,3 @@ class Dual:
 
     def pivot(self) -> Any:
         return scalar.pivot(self.v)
-
-    def _value(self, other: Any) -> Any:
-        return other.v if isinstance(other, Dual) else other
-
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.v < self._value(other))
-
-    def __le__(self, other: Any) -> bool:
-        return bool(self.v <= self._value(other))
-
-    def __gt__(self, other: Any) -> bool:
-        return bool(self.v > self._value(other))
-
-    def __ge__(self, other: Any) -> bool:
-        return bool(self.v >= self._value(other))
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self.v == self._value(other))
-
-    def __ne__(self, other: object) -> bool:
-        return bool(self.v != self._value(other))
