@@ -100,13 +100,11 @@ def derivative(trial: Trial) -> None:
     first = differences.first_step(_margin(trial))
     estimates: dict[str, list[differences.Estimate]] = {}
     try:
-        estimates["complex step"] = differences.lanes_complex(
-            naive, trial.arrays, which, trial.cotangents, _jitter(trial, "derivative")
-        )
+        shared = (naive, trial.arrays, which, trial.cotangents)
+        estimates["complex step"], reached = differences.lanes_complex(*shared, _jitter(trial, "derivative"))
         if first:
-            estimates["central differences"] = differences.lanes_central(
-                naive, trial.arrays, which, trial.cotangents, _rounding(trial), first
-            )
+            central = differences.lanes_central(*shared, _rounding(trial), first, reached)
+            estimates["central differences"] = central
     except Undecided as kink:
         message = f"gradient of {op.name} could not be resolved: {kink}, though kink_margin is {2 * first:.3g} or more"
         trial.find("G203", message, verdict=Verdict.INCONCLUSIVE)
@@ -255,11 +253,17 @@ def conventions(trial: Trial) -> None:
             for name, got, want in pairs:
                 got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
                 trial.report.compared += want.size
-                with np.errstate(invalid="ignore"):
-                    close = got.shape == want.shape and np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want)
-                if not np.all(close | (got == want) | (np.isnan(got) & np.isnan(want))):
+                if not _comes_out(got, want):
                     message = f"convention {convention.label} of {op.name} ({half}{name}): {convention.text}"
                     trial.find("G103", message, argument=name, note=f"got {got.tolist()}\nwant {want.tolist()}")
+
+
+def _comes_out(got: Array, want: Array) -> bool:
+    if got.shape != want.shape:
+        return False
+    with np.errstate(invalid="ignore"):
+        close = np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want)
+    return bool(np.all(close | (got == want) | (np.isnan(got) & np.isnan(want))))
 
 
 def trial_outputs(result: Any) -> tuple[Any, ...]:

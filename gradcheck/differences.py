@@ -112,6 +112,7 @@ def lanes_central(
     cotangents: Sequence[Array],
     rounding: Sequence[Array],
     first: float,
+    reached: Sequence[Array] | None = None,
 ) -> list[Estimate]:
     """The gradient of <cotangents, naive_forward(arrays)> in all entries of `which` arrays, in one run of the loops.
 
@@ -121,6 +122,9 @@ def lanes_central(
         For each output, a bound on the rounding error of its entries.
     first
         The largest step.
+    reached
+        For each output, which entries move it, as `lanes_complex` tells, besides those that are seen to move it: the
+        differences of a value that has saturated are 0, and yet have the noise of their rounding.
 
     Raises
     ------
@@ -141,7 +145,8 @@ def lanes_central(
 
     outputs = outputs_of(naive_forward(*_lifted(arrays, which, probes)), len(cotangents))
     total, moved, size, terms = np.zeros((LEVELS, n)), np.zeros(n), np.zeros(n), np.zeros(n)
-    for output, cotangent, bound in zip(outputs, cotangents, rounding, strict=True):
+    known = [None] * len(outputs) if reached is None else reached
+    for output, cotangent, bound, mask in zip(outputs, cotangents, rounding, known, strict=True):
         for at in np.ndindex(cotangent.shape):
             entry = output[at]
             if isinstance(entry, Lanes):
@@ -150,7 +155,8 @@ def lanes_central(
                 total += cotangent[at] * difference
                 size += np.abs(cotangent[at] * difference[0] / widths[0])
                 terms += difference[0] != 0
-                moved += (np.abs(cotangent[at]) * bound[at]) * (difference != 0).any(axis=0)
+                moves = (difference != 0).any(axis=0) | (False if mask is None else mask[at])
+                moved += (np.abs(cotangent[at]) * bound[at]) * moves
     value, change = extrapolated(total / widths)
     error = change + moved * noise_gain(sizes) + arithmetic(terms) * size
     return _together(arrays, which, Estimate(value, error))
@@ -158,8 +164,11 @@ def lanes_central(
 
 def lanes_complex(
     naive_forward: Function, arrays: Sequence[Any], which: Sequence[int], cotangents: Sequence[Array], jitter: Function
-) -> list[Estimate]:
-    """The same by the complex step, at the point and at neighbours an ulp away; `jitter(n)` draws n from -1, 0, 1."""
+) -> tuple[list[Estimate], list[Array]]:
+    """The same by the complex step, at the point and at neighbours an ulp away; `jitter(n)` draws n from -1, 0, 1.
+
+    Also returns, for each output, an array of shape (*output.shape, entries): which entries move it.
+    """
     n, copies = sum(arrays[k].size for k in which), 1 + NEIGHBOURS
 
     def probes(flat: Array, start: int) -> Array:
@@ -172,16 +181,18 @@ def lanes_complex(
 
     outputs = outputs_of(naive_forward(*_lifted(arrays, which, probes)), len(cotangents))
     total, size, terms = np.zeros((copies, n)), np.zeros(n), np.zeros(n)
-    for output, cotangent in zip(outputs, cotangents, strict=True):
+    reached = [np.zeros((*cotangent.shape, n), bool) for cotangent in cotangents]
+    for output, cotangent, moves in zip(outputs, cotangents, reached, strict=True):
         for at in np.ndindex(cotangent.shape):
             entry = output[at]
             if isinstance(entry, Lanes):
                 slopes = entry.v.imag.reshape(copies, n) / IMAGINARY
                 total += cotangent[at] * slopes
                 size += np.abs(cotangent[at] * slopes[0])
-                terms += slopes[0] != 0
+                moves[at] = slopes[0] != 0
+                terms += moves[at]
     spread = np.abs(total[1:] - total[0]).max(axis=0)
-    return _together(arrays, which, Estimate(total[0], 2 * spread + arithmetic(terms) * size))
+    return _together(arrays, which, Estimate(total[0], 2 * spread + arithmetic(terms) * size)), reached
 
 
 def direction_central(

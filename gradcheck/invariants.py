@@ -89,12 +89,17 @@ def linearity(trial: Trial) -> None:
             continue
         name = op.names[k]
         what = f"gradient of {op.name} with respect to {name}"
-        small = np.abs(limited.value) < 1024 * float(
-            ml_dtypes.finfo(trial.dtype).smallest_normal
-        )  # 2 g is inexact there
+        inexact = np.abs(limited.value) < 1024 * float(ml_dtypes.finfo(trial.dtype).smallest_normal)
         wide = [np.asarray(found, np.float64) for found in (whole, twice[k], first[k], second[k])]
         trial.compare("G303", f"{what} for a zero cotangent", name, zero[k], np.zeros_like(zero[k]), 0.0)
-        trial.compare("G303", f"{what} for twice the cotangent", name, wide[1], 2 * wide[0], 2 * limited.limit * small)
+        trial.compare(
+            "G303",
+            f"{what} for twice the cotangent",
+            name,
+            wide[1],
+            2 * wide[0],
+            np.where(inexact, 2 * limited.limit, 0.0),
+        )
         together, slack = wide[2] + wide[3], 2 * limited.limit
         if not agrees(together, wide[0], slack):
             own = [trial.limits_of_gradients(half, trial.arrays)[k] for half in halves]

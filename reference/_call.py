@@ -199,7 +199,7 @@ class Call:
         array = np.asarray(value)
         if self.naive and array.dtype.kind == "O" and self.storage.kind != "O":
             array = array.astype(np.complex128 if self.storage.kind == "c" else np.float64)
-            return array.astype(dtype, copy=False)
+            return _rounded(array, dtype)
         return array.astype(dtype, copy=False) if array.dtype == self.compute else array
 
     def results(self, result: Any) -> Any:
@@ -220,6 +220,16 @@ class Call:
             return self.storage
         native: np.dtype[Any] = array.dtype.newbyteorder("=")
         return native
+
+
+def _rounded(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Double precision rounded to `dtype`, once: bfloat16 is made from float32, so that one is rounded to odd first."""
+    if dtype.name == "bfloat16":
+        near = array.astype(np.float32)
+        below = np.where(np.abs(near) > np.abs(array), np.nextafter(near, np.float32(0)), near)
+        odd = (below.view(np.uint32) | 1).view(np.float32)
+        array = np.where(np.isfinite(near) & (near != array), odd, near)
+    return array.astype(dtype, copy=False)
 
 
 def _first(array: Array | None) -> Any:

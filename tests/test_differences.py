@@ -75,7 +75,7 @@ def test_central_differences_resolve_what_they_say(name: str) -> None:
 @functions
 def test_the_stated_error_of_the_complex_step_covers_the_actual_one_and_is_small(name: str) -> None:
     function, slope = FUNCTIONS[name]
-    (found,) = differences.lanes_complex(elementwise(function), [POINTS], [0], [DY], jitter)
+    ((found,), _) = differences.lanes_complex(elementwise(function), [POINTS], [0], [DY], jitter)
     true = DY * [slope(x) for x in POINTS]
     covered(name, found, true)
     assert np.all(found.error <= 1e-12 * np.abs(true).max()), f"{name}: {found.error}"
@@ -106,7 +106,7 @@ def test_an_array_that_is_not_moved_stays_as_it_is() -> None:
     dy = np.array([1.0, -1.0])
     (found,) = differences.lanes_central(forward, [x, y, labels], [1], [dy], [np.zeros(2)], LARGEST)
     assert found.value == pytest.approx(2 * x * y * dy, rel=1e-12)
-    both = differences.lanes_complex(forward, [x, y, labels], [0, 1], [dy], jitter)
+    both, _ = differences.lanes_complex(forward, [x, y, labels], [0, 1], [dy], jitter)
     assert [e.value.tolist() for e in both] == [pytest.approx(y * y * dy), pytest.approx(2 * x * y * dy)]
     moves = [np.ones(2), None, None]
     along = differences.direction_complex(forward, [x, y, labels], moves, [dy], jitter)
@@ -123,7 +123,7 @@ def test_gradients_have_the_shapes_of_their_arrays() -> None:
     x, w = np.arange(6.0).reshape(2, 3), np.array(2.0)
     for found in (
         differences.lanes_central(forward, [x, w], [0, 1], [np.ones(1)], [np.zeros(1)], LARGEST),
-        differences.lanes_complex(forward, [x, w], [0, 1], [np.ones(1)], jitter),
+        differences.lanes_complex(forward, [x, w], [0, 1], [np.ones(1)], jitter)[0],
     ):
         assert [e.value.shape for e in found] == [(2, 3), ()]
         assert found[0].value == pytest.approx(2 * x)

@@ -50,7 +50,7 @@ def kink_margin(x: Array, *, slope_at_zero) -> float:
 
 
 def sample(draw: Draw) -> Case:
-    x = draw.signed(*draw.shape("x"), low=0.1, high=2)
+    x = draw.signed(*draw.shape("x"), low=0.125, high=2) * draw.choice("unit", (1, 1, 2.0**-7))
     return Case({"x": x}, {"slope_at_zero": draw.choice("slope_at_zero", (0.0, 1.0, -0.5))})
 
 

@@ -57,7 +57,7 @@ def kink_margin(x: Array, *, slope, slope_at_zero) -> float:
 def sample(draw: Draw) -> Case:
     slope = draw.choice("slope", (0.01, 0.25, -0.5, 0.0))
     slope_at_zero = draw.choice("slope_at_zero", (None, 1.0, 0.5))
-    x = draw.signed(*draw.shape("x"), low=0.1, high=2)
+    x = draw.signed(*draw.shape("x"), low=0.125, high=2) * draw.choice("unit", (1, 1, 2.0**-7))
     return Case({"x": x}, {"slope": slope, "slope_at_zero": slope_at_zero})
 
 

@@ -6,6 +6,8 @@
 Shapes: x, y, dy of any shape. With e^-|x| nothing overflows, and dx keeps its relative accuracy in both tails.
 """
 
+import math
+
 import numpy as np
 
 from reference import Array, Case, Convention, Draw, Op, Source, Witness
@@ -47,7 +49,8 @@ def backward(dy: Array, x: Array) -> tuple[Array]:
 
 
 def sample(draw: Draw) -> Case:
-    return Case({"x": 3 * draw.normal(*draw.shape("x"))})
+    shape, tails = draw.shape("x"), draw.choice("tails", (False, True, False))
+    return Case({"x": draw.uniform(*shape, low=-40, high=30) if tails else 3 * draw.normal(*shape)})
 
 
 OP = Op(
@@ -74,6 +77,13 @@ OP = Op(
         ),
         Convention(
             "C2",
+            "far out the slope is e^-|x|, where y (1 - y) would lose its digits",
+            Case({"x": np.array([-40.0, 40.0])}),
+            outputs={"y": np.array([math.exp(-40), 1.0])},
+            grads={"x": np.array([math.exp(-40)] * 2)},
+        ),
+        Convention(
+            "C3",
             "NaN goes through value and gradient; at infinity the slope is 0",
             Case({"x": np.array([np.nan, np.inf, -np.inf])}),
             outputs={"y": np.array([np.nan, 1.0, 0.0])},

@@ -6,6 +6,8 @@
 Shapes: x, y, dy of any shape. 1 - y^2 has no digit left where y rounds to 1; the last form keeps them in both tails.
 """
 
+import math
+
 import numpy as np
 
 from reference import Array, Case, Convention, Draw, Op, Source, Witness
@@ -39,7 +41,8 @@ def backward(dy: Array, x: Array) -> tuple[Array]:
 
 
 def sample(draw: Draw) -> Case:
-    return Case({"x": 2 * draw.normal(*draw.shape("x"))})
+    shape, tails = draw.shape("x"), draw.choice("tails", (False, True, False))
+    return Case({"x": draw.uniform(*shape, low=-16, high=16) if tails else 2 * draw.normal(*shape)})
 
 
 OP = Op(
@@ -66,6 +69,13 @@ OP = Op(
         ),
         Convention(
             "C2",
+            "far out the slope is 4 e^-2|x|, where 1 - y^2 has no digit left",
+            Case({"x": np.array([-40.0, 40.0])}),
+            outputs={"y": np.array([-1.0, 1.0])},
+            grads={"x": np.array([4 * math.exp(-80)] * 2)},
+        ),
+        Convention(
+            "C3",
             "NaN goes through value and gradient; at infinity the slope is 0",
             Case({"x": np.array([np.nan, np.inf, -np.inf])}),
             outputs={"y": np.array([np.nan, 1.0, -1.0])},

@@ -80,7 +80,9 @@ def _targets(x: Array, labels: Array, weight: Array | None, ignore_index, label_
     w, at = np.ones(x.shape[1], x.dtype) if weight is None else weight, (np.arange(len(kept)), labels[kept])
     q = np.full((len(kept), x.shape[1]), label_smoothing, x.dtype) / x.shape[1]
     q[at] += 1 - label_smoothing
-    return kept, w * q / (w[labels[kept]].sum() if reduction == "mean" else 1)
+    if reduction == "mean":  # the sum in double precision and in order, as `rules` has found it other than 0
+        w = w / w[labels[kept]].cumsum(dtype=np.result_type(w, np.float64))[-1].item()
+    return kept, w * q
 
 
 def _exponentials(x: Array) -> tuple[Array, Array, Array]:
@@ -208,6 +210,13 @@ OP = Op(
             Case({"logits": np.array([[0.0, np.nan], [0.0, 0.0]]), "labels": _LABELS}, {"reduction": "none"}),
             outputs={"y": np.array([np.nan, _LOG2])},
             grads={"logits": np.array([[np.nan, np.nan], [0.5, -0.5]])},
+        ),
+        Convention(
+            "C7",
+            "nothing overflows: logits that are 20000 apart cost 0, or 20000",
+            Case({"logits": np.array([[1e4, -1e4]] * 2), "labels": _LABELS}, {"reduction": "none"}),
+            outputs={"y": np.array([0.0, 2e4])},
+            grads={"logits": np.array([[0.0, 0.0], [1.0, -1.0]])},
         ),
     ),
     errors=(

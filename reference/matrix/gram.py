@@ -4,7 +4,7 @@
     dx[c,n] = sum_i (dg[c,i] + dg[i,c]) x[i,n] / d          dx = (dg + dg^T) x / d
 
 Shapes: x (...,C,N), every (C,N) on its own; g, dg (...,C,C); dg need not be symmetric.
-d is 1, a number, N (`divide_by` "N") or C N ("CN").
+d is 1, a number, N (`divide_by` "N") or C N ("CN"); what is above 1 divides the factor, so that no sum overflows.
 """
 
 import numpy as np
@@ -14,33 +14,32 @@ from reference import _attributes as attribute
 
 
 def naive_forward(x, *, divide_by):
-    g = np.zeros((*x.shape[:-1], x.shape[-2]), x.dtype)
+    g, d = np.zeros((*x.shape[:-1], x.shape[-2]), x.dtype), divide_by or 1
     for *image, i, j in np.ndindex(g.shape):
         for k in range(x.shape[-1]):
-            g[*image, i, j] += x[*image, i, k] * x[*image, j, k]
-        if divide_by is not None:
-            g[*image, i, j] = g[*image, i, j] / divide_by
+            g[*image, i, j] += x[*image, i, k] / max(d, 1) * x[*image, j, k]
+        g[*image, i, j] = g[*image, i, j] / min(d, 1)
     return g
 
 
 def naive_backward(dg, x, *, divide_by):
-    dx = np.zeros_like(x)
+    dx, d = np.zeros_like(x), divide_by or 1
     for *image, c, n in np.ndindex(x.shape):
         for i in range(x.shape[-2]):
-            dx[*image, c, n] += (dg[*image, c, i] + dg[*image, i, c]) * x[*image, i, n]
-        if divide_by is not None:
-            dx[*image, c, n] = dx[*image, c, n] / divide_by
+            dx[*image, c, n] += (dg[*image, c, i] + dg[*image, i, c]) * (x[*image, i, n] / max(d, 1))
+        dx[*image, c, n] = dx[*image, c, n] / min(d, 1)
     return (dx,)
 
 
 def forward(x: Array, *, divide_by) -> Array:
-    g = x @ x.swapaxes(-1, -2)
-    return g if divide_by is None else g / divide_by
+    if divide_by is None:
+        return x @ x.swapaxes(-1, -2)
+    return x / max(divide_by, 1) @ x.swapaxes(-1, -2) / min(divide_by, 1)
 
 
 def backward(dg: Array, x: Array, *, divide_by) -> tuple[Array]:
-    dx = (dg + dg.swapaxes(-1, -2)) @ x
-    return (dx if divide_by is None else dx / divide_by,)
+    d = divide_by or 1
+    return ((dg + dg.swapaxes(-1, -2)) @ (x / max(d, 1)) / min(d, 1),)
 
 
 def rules(a: Arguments) -> None:
@@ -48,6 +47,8 @@ def rules(a: Arguments) -> None:
     if word in ("N", "CN"):
         a.require(columns, "divide_by", word, "None or a number, where x has no columns")
         a.attrs["divide_by"] = columns if word == "N" else columns * max(rows, 1)  # without rows nothing is divided
+    elif word is not None and a.arrays["x"].dtype.itemsize < 8:  # float16 and bfloat16 too
+        a.require(np.float32(word), "divide_by", word, "other than 0 in float32")
 
 
 def sample(draw: Draw) -> Case:

@@ -22,9 +22,10 @@ from reference.scalar import pivot, sqrt
 def _statistics(x, pixels, eps):
     """Mean, variance and sqrt(variance + eps); in units of the largest deviation, so that no square overflows."""
     total = squares = 0
+    scale = 2 ** len(pixels).bit_length()  # a power of two changes no digit, and keeps the sum from overflowing
     for at in pixels:
-        total += x[at]
-    mean, unit = total / len(pixels), sqrt(max(eps, -eps))
+        total += x[at] / scale
+    mean, unit = total / len(pixels) * scale, sqrt(max(eps, -eps))
     for at in pixels:
         unit = max(unit, pivot(x[at] - mean), pivot(mean - x[at]))
     unit = unit or 1
@@ -94,12 +95,13 @@ def _normalized(x, running_mean, running_var, training, eps):
     if not training:
         root = np.sqrt(running_var + eps)
         return (x - running_mean) / root, running_mean, running_var, root
-    mean = x.mean(axis=_PIXELS)
+    scale = 2 ** math.prod(x.shape[:3]).bit_length()
+    mean = (x / scale).mean(axis=_PIXELS) * scale
     far = x - mean
     unit = np.maximum(np.maximum(far.real.max(axis=_PIXELS), -far.real.min(axis=_PIXELS)), abs(eps) ** 0.5)
     far /= unit
     var = (far * far).mean(axis=_PIXELS)
-    root = np.sqrt(var + eps / unit / unit)
+    root = np.sqrt(var + (eps / unit.astype(np.float64) / unit).astype(unit.dtype))  # eps may be 0 in float32
     far /= root
     return far, mean, unit * (unit * var), unit * root
 
@@ -141,21 +143,29 @@ def _plain(a: Arguments, name: str) -> Array:
     return array if array.dtype.kind == "O" else array.astype(np.float64)
 
 
+def _single(a: Arguments) -> bool:
+    """Whether the arrays are computed in float32."""
+    return all(array is None or array.dtype.itemsize < 8 for array in a.arrays.values())
+
+
 def rules(a: Arguments) -> None:
     count, eps = a.sizes["N"] * a.sizes["H"] * a.sizes["W"], a.attrs["eps"]
     if not a.attrs["training"]:
         for name in ("running_mean", "running_var"):
             a.require(a.arrays[name] is not None, name, None, "an array, where training is False")
-        low = _plain(a, "running_var") + eps <= 0
+        var = _plain(a, "running_var")
+        low = (var.astype(np.float32) if _single(a) else var) + float(eps) <= 0
         a.require(not low.any(), "eps", eps, "a number that keeps running_var + eps above 0")
         return
     a.require(count, "x", "without pixels", "an array with pixels, where training is True")
     if a.attrs["running_var_bias"] == "unbiased" and a.arrays["running_var"] is not None:
         a.require(count > 1, "running_var_bias", "'unbiased' over one pixel", "'biased', or more pixels")
-    if eps <= 0:
+    root = abs(eps) ** 0.5
+    small = np.float32(root) == 0 if _single(a) else root == 0
+    if eps < 0 or small:
         pixels = np.moveaxis(_plain(a, "x"), a.where("x", "N H W"), (0, 1, 2)).reshape(count, a.sizes["C"])
         far = pixels - pixels[0]
-        low = ((far - far.mean(axis=0)) ** 2).mean(axis=0) + eps <= 0 if eps else (far == 0).all(axis=0)
+        low = ((far - far.mean(axis=0)) ** 2).mean(axis=0) + eps <= 0 if not small else (far == 0).all(axis=0)
         a.require(not low.any(), "eps", eps, "a number that keeps variance + eps above 0 in every channel")
 
 
@@ -166,14 +176,18 @@ def kink_margin(x, gamma, beta, running_mean, running_var, *, training, eps, **_
     return np.inf if eps > 0 else (x.std(axis=_PIXELS) - (-eps) ** 0.5).min(initial=np.inf)
 
 
+_SHIFTED = ((1e-5, 0), (0.25, 1e3), (1e-3, 0), (0.25, 0))  # eps, and what is large beside what the pixels differ by
+
+
 def sample(draw: Draw) -> Case:
-    training, eps = draw.choice("training", (True, False, True)), draw.choice("eps", (1e-5, 0.25, 1e-3))
+    training, (eps, offset) = draw.choice("training", (True, False, True)), draw.choice("eps", _SHIFTED)
     momentum, bias = draw.choice("momentum", (0.1, 0.75, -0.5)), draw.choice("bias", ("biased", "unbiased"))
     n, h, w, c = draw.sizes("N H W C", 1, 5, empty="" if training else "N")
     bias = "biased" if n * h * w == 1 else bias  # one pixel has no unbiased variance
+    x = draw.separated(n, h, w, c, gap=0.25) + offset
     some = lambda name, array: array if draw.choice(name, (True, True, False)) else None  # noqa: E731
     arrays = {
-        "x": draw.separated(n, h, w, c, gap=0.25),
+        "x": x,
         "gamma": some("gamma", draw.signed(c)),
         "beta": some("beta", draw.normal(c)),
         "running_mean": draw.normal(c),

@@ -9,6 +9,8 @@ Shapes: x, y, dy (N,H,W,C); gamma, beta (C,), optional. Means run over H and W, 
 Without `normalize_variance`, s = 1 and dx = g - mean(g).
 """
 
+import math
+
 import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
@@ -27,9 +29,10 @@ def _slices(x, across_channels):
 def _statistics(x, entries, eps, eps_outside, normalize_variance):
     """mu, root and s; root is 0 where s has no slope. In units of the largest deviation no square overflows."""
     total = squares = 0
+    scale = 2 ** len(entries).bit_length()  # a power of two changes no digit, and keeps the sum from overflowing
     for at in entries:
-        total += x[at]
-    mean = total / len(entries)
+        total += x[at] / scale
+    mean = total / len(entries) * scale
     if not normalize_variance:
         return mean, 0, 1
     if eps_outside and all(real(x[at] - mean) == 0 for at in entries):
@@ -85,7 +88,8 @@ def naive_backward(dy, x, gamma, beta, *, across_channels, **attrs):
 def _centred(x: Array, across_channels, eps, eps_outside, normalize_variance) -> tuple[Array, Array, Array]:
     """x - mu, a fresh array; root and s of each slice; root is 0 where s has no slope."""
     axes = (1, 2, 3) if across_channels else (1, 2)
-    mean = x.mean(axis=axes, keepdims=True)
+    scale = 2 ** math.prod(x.shape[axis] for axis in axes).bit_length()
+    mean = (x / scale).mean(axis=axes, keepdims=True) * scale
     far = x - mean
     if not normalize_variance:
         return far, np.zeros(mean.shape, mean.dtype), np.ones(mean.shape, mean.dtype)
@@ -96,7 +100,8 @@ def _centred(x: Array, across_channels, eps, eps_outside, normalize_variance) ->
     if eps_outside:
         root = unit * np.sqrt(squares.mean(axis=axes, keepdims=True))
         return far, root, root + eps
-    root = unit * np.sqrt(squares.mean(axis=axes, keepdims=True) + eps / unit / unit)
+    inside = (eps / unit.astype(np.float64) / unit).astype(unit.dtype)  # where eps may be 0 in float32
+    root = unit * np.sqrt(squares.mean(axis=axes, keepdims=True) + inside)
     return far, root, root
 
 
@@ -122,17 +127,24 @@ def backward(
     return dx, dgamma, None if beta is None else dy.sum(axis=(0, 1, 2))
 
 
+def _vanishes(a: Arguments) -> bool:
+    """Whether what eps adds to a deviation is 0, in float32 where that is what the arrays are computed in."""
+    own = abs(float(a.attrs["eps"])) ** (1 if a.attrs["eps_outside"] else 0.5)
+    single = all(array is None or array.dtype.itemsize < 8 for array in a.arrays.values())
+    return bool(np.float32(own) == 0 if single else own == 0)
+
+
 def rules(a: Arguments) -> None:
     eps, over = a.attrs["eps"], "H W C" if a.attrs["across_channels"] else "H W"
-    count = int(np.prod([a.sizes[axis] for axis in over.split()]))
+    small, count = _vanishes(a), int(np.prod([a.sizes[axis] for axis in over.split()]))
     a.require(count, "x", "without pixels", "an array with pixels")
-    if a.attrs["normalize_variance"] and eps <= 0:
+    if a.attrs["normalize_variance"] and (eps < 0 or small):
         axes, x = a.where("x", over), a.real("x")
         x = x if x.dtype.kind == "O" else x.astype(np.float64)
         slices = np.moveaxis(x, axes, range(len(axes))).reshape(count, -1)
         far = slices - slices[0]
         var, least = ((far - far.mean(axis=0)) ** 2).mean(axis=0), eps * eps if a.attrs["eps_outside"] else -eps
-        low = var <= least if eps else (far == 0).all(axis=0)
+        low = var <= least if not small else (far == 0).all(axis=0)
         a.require(not low.any(), "eps", eps, "a number that keeps what is divided by above 0 in every slice")
 
 
@@ -145,14 +157,24 @@ def kink_margin(x, gamma, beta, *, across_channels, eps, eps_outside, normalize_
     return (x.std(axis=(1, 2, 3) if across_channels else (1, 2)) - least).min(initial=np.inf)
 
 
+_SHIFTED = (  # eps, eps_outside, and what is large beside what the pixels differ by
+    (1e-5, False, 0),
+    (0.25, True, 0),
+    (0.25, False, 1e3),
+    (1e-3, True, 0),
+)
+
+
 def sample(draw: Draw) -> Case:
-    attrs = {"eps": draw.choice("eps", (1e-5, 0.25, 1e-3)), "eps_outside": draw.flag("eps_outside")}
+    eps, outside, offset = draw.choice("eps", _SHIFTED)
+    attrs = {"eps": eps, "eps_outside": outside}
     attrs["across_channels"] = draw.flag("across_channels")
     attrs["normalize_variance"] = draw.choice("normalize_variance", (True, True, False))
     n, h, w, c = draw.sizes("N H W C", 1, 5, empty="N")
+    x = draw.separated(n, h, w, c, gap=0.25) + offset
     gamma = draw.signed(c) if draw.choice("gamma", (True, True, False)) else None
     beta = draw.normal(c) if draw.choice("beta", (True, True, False)) else None
-    return Case({"x": draw.separated(n, h, w, c, gap=0.25), "gamma": gamma, "beta": beta}, attrs)
+    return Case({"x": x, "gamma": gamma, "beta": beta}, attrs)
 
 
 def _pixels(*entries: float) -> Array:

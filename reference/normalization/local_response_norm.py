@@ -126,12 +126,15 @@ def rules(a: Arguments) -> None:
         a.require(len(groups) == channels, "groups", groups, f"{channels} sets, one for each channel")
         a.require(all(t < channels for t in chain(*groups)), "groups", groups, f"channels below {channels}")
     kappa, _, alpha = attrs.pop("kappa"), attrs.pop("beta"), attrs.pop("alpha")
-    if kappa <= 0 or alpha < 0:
-        x = np.moveaxis(a.real("x"), a.where("x", "C"), (3,))
-        x = x if x.dtype.kind == "O" else x.astype(np.float64)
-        inside, weights = _groups(x, alpha, **attrs)
-        low = _scaled(x, inside, weights, kappa)[1] <= 0
-        a.require(not low.any(), "kappa", kappa, "a number that keeps kappa + alpha sum x^2 above 0")
+    given = a.arrays["x"].dtype
+    single = given.itemsize < 8  # float16 and bfloat16 too
+    if kappa <= 0 or alpha < 0 or (single and np.float32(kappa) == 0):
+        real = np.moveaxis(a.real("x"), a.where("x", "C"), (3,))
+        for dtype in (np.float64, np.float32)[: 1 + single]:
+            x = real if given.kind == "O" else real.astype(dtype)
+            inside, weights = _groups(x, alpha, **attrs)
+            low = _scaled(x, inside, weights, kappa)[1] <= 0
+            a.require(not low.any(), "kappa", kappa, "a number that keeps kappa + alpha sum x^2 above 0")
 
 
 def kink_margin(x, *, kappa, alpha, beta, **window) -> float:

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
+from reference import REQUIRED, Arguments, Array, Attribute, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
 
 
@@ -103,7 +103,14 @@ def sample(draw: Draw) -> Case:
     return Case({"x": draw.normal(*shape)}, {"widths": tuple(widths), "mode": mode, "value": value})
 
 
+def _pair(value):
+    if not hasattr(value, "__iter__"):
+        raise TypeError
+    return attribute.pair(least=0).normal(value)
+
+
 _X = np.array([1.0, 2.0, 3.0])
+_WIDTH = Attribute(REQUIRED, _pair, "a pair (before, after) of ints of at least 0")
 OP = Op(
     name="pad",
     formula=__doc__,
@@ -112,7 +119,7 @@ OP = Op(
     outputs={"y": "...y"},
     differentiable=frozenset({"x"}),
     attributes={
-        "widths": attribute.each(attribute.pair(least=0)),
+        "widths": attribute.each(_WIDTH),
         "mode": attribute.choice("constant", "edge", "reflect", "wrap"),
         "value": attribute.number(0.0),
     },
@@ -163,6 +170,7 @@ OP = Op(
         (Case({"x": np.array([1, 2])}, {"widths": [(1, 1)]}), "x"),
         (Case({"x": _X}), "widths"),
         (Case({"x": _X}, {"widths": [(1, 1), (1, 1)]}), "widths"),
+        (Case({"x": np.zeros((2, 2))}, {"widths": (1, 2)}), "widths"),
         (Case({"x": _X}, {"widths": [(1, -1)]}), "widths"),
         (Case({"x": _X}, {"widths": [(0.5, 1)]}), "widths"),
         (Case({"x": _X}, {"widths": [(3, 0)], "mode": "reflect"}), "widths"),

@@ -40,12 +40,13 @@ def _window_at(i, j, sizes, kernel, stride, padding, count_include_pad, divisor)
 def naive_forward(x, *, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
     p, q = (_count(x.shape[1 + a], kernel[a], stride[a], padding[a], ceil_mode) for a in (0, 1))
     y = np.zeros((x.shape[0], p, q, x.shape[3]), x.dtype)
+    scale = 2 ** (kernel[0] * kernel[1]).bit_length()  # a power of two changes no digit; no sum overflows
     for n, i, j, c in np.ndindex(y.shape):
         covered, by = _window_at(i, j, x.shape[1:3], kernel, stride, padding, count_include_pad, divisor)
         for h, k in covered:
-            y[n, i, j, c] += x[n, h, k, c]
+            y[n, i, j, c] += x[n, h, k, c] / scale
         if covered:
-            y[n, i, j, c] /= by
+            y[n, i, j, c] = y[n, i, j, c] / by * scale
     return y
 
 
@@ -71,10 +72,10 @@ def _divisors(x: Array, counts, kernel, stride, padding, count_include_pad, divi
 
 def forward(x: Array, *, kernel, stride, padding, ceil_mode, count_include_pad, divisor) -> Array:
     counts = [_window.count(x.shape[1 + a], padding[a], kernel[a], stride[a], ceil_mode) for a in (0, 1)]
-    y = np.zeros((x.shape[0], *counts, x.shape[3]), x.dtype)
+    y, scale = np.zeros((x.shape[0], *counts, x.shape[3]), x.dtype), 2.0 ** (kernel[0] * kernel[1]).bit_length()
     for _, _, (ij, hk) in _window.taps(x.shape[1:3], counts, kernel, stride, padding):
-        y[:, *ij] += x[:, *hk]
-    return y / _divisors(x, counts, kernel, stride, padding, count_include_pad, divisor)
+        y[:, *ij] += x[:, *hk] / scale
+    return y / _divisors(x, counts, kernel, stride, padding, count_include_pad, divisor) * scale
 
 
 def backward(dy: Array, x: Array, *, kernel, stride, padding, ceil_mode, count_include_pad, divisor) -> tuple[Array]:
@@ -87,22 +88,40 @@ def backward(dy: Array, x: Array, *, kernel, stride, padding, ceil_mode, count_i
 
 
 def rules(a: Arguments) -> None:
+    divisor, single = a.attrs["divisor"], a.arrays["x"].dtype.itemsize < 8  # float16 and bfloat16 too
+    a.require(divisor is None or not single or np.float32(divisor), "divisor", divisor, "other than 0 in float32")
     kernel = a.attrs["kernel"]
     a.attrs["stride"] = a.attrs["stride"] or kernel
     a.attrs["ceil_mode"] &= not str(a.attrs["padding"]).startswith("same")
     a.sizes["P"], a.sizes["Q"] = _window.place(a, kernel, ceil=a.attrs["ceil_mode"])
 
 
+_WINDOWS = (  # ceil_mode, count_include_pad, divisor, padding: what must meet in any few cases
+    (True, False, None, "sides"),
+    (False, True, None, "same"),
+    (True, True, None, "sides"),
+    (False, False, None, "pair"),
+    (True, True, 2.5, "valid"),
+    (False, False, None, "same_upper"),
+    (False, False, None, "sides"),
+    (True, False, 2.5, "same_lower"),
+    (False, True, -3, "int"),
+)
+
+
 def sample(draw: Draw) -> Case:
-    kernel, stride = draw.pair("kernel", 1, 3), draw.pair("stride", 1, 3)
-    attrs = {"kernel": kernel, "ceil_mode": draw.flag("ceil_mode")}
-    attrs["stride"] = draw.choice("stride", (stride, None, stride))
-    attrs["padding"] = _window.draw_padding(draw)
-    attrs["count_include_pad"] = draw.flag("count_include_pad")
-    attrs["divisor"] = draw.choice("divisor", (None, None, 2.5, None, -3))
+    ceil, count_pad, divisor, way = draw.choice("window", _WINDOWS)
+    kernel, pace = draw.pair("kernel", 1 + (ceil or not count_pad), 3), draw.pair("stride", 1 + ceil, 3)
+    stride, padding = draw.choice("stride", (pace, None, pace)), _window.draw_padding(draw, least=1, way=way)
+    if ceil and way == "sides":  # more would leave no room for a window that hangs over
+        padding = (padding[0][0], kernel[0] - 2), (padding[1][0], kernel[1] - 2)
     n, c = draw.sizes("N C", 1, 3, empty="N")
-    h, w = draw.sizes("H W", max(kernel), max(kernel) + 3)
-    return Case({"x": draw.normal(n, h, w, c)}, attrs)
+    sizes = draw.sizes("H W", max(kernel), max(kernel) + 3)
+    if ceil:
+        sizes = _window.overhanging(padding, sizes, kernel, stride or kernel)
+    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil}
+    attrs |= {"count_include_pad": count_pad, "divisor": divisor}
+    return Case({"x": draw.normal(n, *sizes, c)}, attrs)
 
 
 def _row(*entries: float) -> Array:
@@ -163,10 +182,10 @@ OP = Op(
         ),
         Convention(
             "C4",
-            "a window that ceil_mode lets hang over the padded picture counts no place beyond it: 5/1",
-            Case({"x": _row(1.0, 3.0, 5.0)}, {"kernel": (1, 2), "ceil_mode": True}),
-            outputs={"y": _row(2.0, 5.0)},
-            grads={"x": _row(0.5, 0.5, 1.0)},
+            "a window that ceil_mode lets hang over the padded picture counts no place beyond it: (2 + 5)/2, 8/1",
+            Case({"x": _X}, {"kernel": 2, "ceil_mode": True}),
+            outputs={"y": np.array([2.0, 3.5, 6.5, 8.0]).reshape(1, 2, 2, 1)},
+            grads={"x": np.array([1, 1, 2, 1, 1, 2, 2, 2, 4]).reshape(1, 3, 3, 1) / 4},
         ),
         Convention(
             "C5",
@@ -183,16 +202,19 @@ OP = Op(
         ),
         Convention(
             "C7",
-            '"same" puts the odd column of an even kernel before, "same_upper" after',
-            Case({"x": _row(2.0, 4.0)}, {"kernel": (1, 2), "stride": 1, "padding": "same"}),
-            outputs={"y": _row(1.0, 3.0)},
-        ),
-        Convention(
-            "C8",
             "NaN goes to the windows that cover it, and to no other",
             Case({"x": _row(np.nan, 4.0, 6.0)}, {"kernel": (1, 2), "stride": 1}),
             outputs={"y": _row(np.nan, 5.0)},
             grads={"x": _row(0.5, 1.0, 0.5)},
+        ),
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
+                Case({"x": _row(*_window.ROW)}, {"kernel": (1, 4), "stride": (1, 3), "padding": word, "divisor": 1}),
+                outputs={"y": _row(*sums)},
+            )
+            for number, (word, says, sums, _) in enumerate(_window.WORDS, 8)
         ),
     ),
     errors=(

@@ -42,12 +42,13 @@ def naive_forward(x, *, kernel, stride, padding, ceil_mode, count_include_pad, d
 
 def naive_backward(dy, x, *, kernel, stride, padding, ceil_mode, count_include_pad, divisor, output_size):
     dx = np.zeros_like(x)
+    scale = 2 ** (kernel[0] * kernel[1]).bit_length()  # a power of two changes no digit; no sum overflows
     for n, i, j, c in np.ndindex(x.shape):
         covered, by = _window_at(i, j, output_size, kernel, stride, padding, count_include_pad, divisor)
         for h, k in covered:
-            dx[n, i, j, c] += dy[n, h, k, c]
+            dx[n, i, j, c] += dy[n, h, k, c] / scale
         if covered:
-            dx[n, i, j, c] /= by
+            dx[n, i, j, c] = dx[n, i, j, c] / by * scale
     return (dx,)
 
 
@@ -73,10 +74,10 @@ def forward(x: Array, *, kernel, stride, padding, ceil_mode, count_include_pad, 
 def backward(
     dy: Array, x: Array, *, kernel, stride, padding, ceil_mode, count_include_pad, divisor, output_size
 ) -> tuple[Array]:
-    dx = np.zeros(x.shape, x.dtype)
+    dx, scale = np.zeros(x.shape, x.dtype), 2.0 ** (kernel[0] * kernel[1]).bit_length()
     for _, _, (ij, hk) in _window.taps(output_size, x.shape[1:3], kernel, stride, padding):
-        dx[:, *ij] += dy[:, *hk]
-    return (dx / _divisors(x, output_size, kernel, stride, padding, count_include_pad, divisor),)
+        dx[:, *ij] += dy[:, *hk] / scale
+    return (dx / _divisors(x, output_size, kernel, stride, padding, count_include_pad, divisor) * scale,)
 
 
 def _smallest(a: Arguments, windows, kernel, stride) -> tuple[int, int]:
@@ -89,6 +90,8 @@ def _smallest(a: Arguments, windows, kernel, stride) -> tuple[int, int]:
 
 
 def rules(a: Arguments) -> None:
+    divisor, single = a.attrs["divisor"], a.arrays["x"].dtype.itemsize < 8  # float16 and bfloat16 too
+    a.require(divisor is None or not single or np.float32(divisor), "divisor", divisor, "other than 0 in float32")
     kernel, windows = a.attrs["kernel"], (a.sizes["P"], a.sizes["Q"])
     stride = a.attrs["stride"] = a.attrs["stride"] or kernel
     a.attrs["ceil_mode"] &= not str(a.attrs["padding"]).startswith("same")
@@ -98,17 +101,34 @@ def rules(a: Arguments) -> None:
     a.sizes["H"], a.sizes["W"] = size
 
 
+_WINDOWS = (  # ceil_mode, count_include_pad, divisor, padding: what must meet in any few cases
+    (True, False, None, "sides"),
+    (False, True, None, "same"),
+    (True, True, None, "sides"),
+    (False, False, None, "pair"),
+    (True, True, 2.5, "valid"),
+    (False, False, None, "same_upper"),
+    (False, False, None, "sides"),
+    (True, False, 2.5, "same_lower"),
+    (False, True, -3, "int"),
+)
+
+
 def sample(draw: Draw) -> Case:
-    kernel, pace, filled = draw.pair("kernel", 1, 3), draw.pair("stride", 1, 3), draw.flag("just filled")
-    ceil, stride = draw.flag("ceil_mode") and not filled, draw.choice("stride", (pace, None, pace))
-    padding, n_c = _window.draw_padding(draw), draw.sizes("N C", 1, 3, empty="N")
+    ceil, count_pad, divisor, way = draw.choice("window", _WINDOWS)
+    kernel, pace = draw.pair("kernel", 1 + (ceil or not count_pad), 3), draw.pair("stride", 1 + ceil, 3)
+    stride, padding = draw.choice("stride", (pace, None, pace)), _window.draw_padding(draw, least=1, way=way)
+    if ceil and way == "sides":  # more would leave no room for a window that hangs over
+        padding = (padding[0][0], kernel[0] - 2), (padding[1][0], kernel[1] - 2)
+    n, c = draw.sizes("N C", 1, 3, empty="N")
     size = draw.sizes("H W", max(kernel), max(kernel) + 3)
+    if ceil:
+        size = _window.overhanging(padding, size, kernel, stride or kernel)
     _, windows = _window.lay(attribute.padding().normal(padding), size, kernel, stride or kernel, ceil=ceil)
     attrs = {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil}
-    attrs["count_include_pad"] = draw.flag("count_include_pad")
-    attrs["divisor"] = draw.choice("divisor", (None, None, 2.5, None, -3))
-    attrs["output_size"] = None if filled and padding not in ("same_upper", "same_lower") else size
-    return Case({"x": draw.normal(n_c[0], *windows, n_c[1])}, attrs)
+    attrs |= {"count_include_pad": count_pad, "divisor": divisor}
+    attrs["output_size"] = None if way in ("pair", "int", "same") else size
+    return Case({"x": draw.normal(n, *windows, c)}, attrs)
 
 
 def _row(*entries: float) -> Array:
@@ -174,6 +194,30 @@ OP = Op(
             "a divisor overrides both",
             Case({"x": _X}, _PADDED | {"count_include_pad": False, "divisor": 4}),
             outputs={"y": _row(0.5, 1.5, 1.5)},
+        ),
+        Convention(
+            "C6",
+            "nor has one that hangs over below: 4/4, 2/2, 3/2, 1/1",
+            Case(
+                {"x": np.array([4.0, 2.0, 3.0, 1.0]).reshape(1, 2, 2, 1)},
+                {"kernel": 2, "output_size": 3, "ceil_mode": True},
+            ),
+            outputs={"y": np.array([1, 1, 1, 1, 1, 1, 1.5, 1.5, 1]).reshape(1, 3, 3, 1)},
+            grads={"x": np.ones((1, 2, 2, 1))},
+        ),
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
+                Case(
+                    {"x": _row(1.0, 10.0)[:, :, : len(sums)]},
+                    {"kernel": (1, 4), "stride": (1, 3), "padding": word, "divisor": 1, "output_size": (1, 6)},
+                ),
+                outputs={"y": _row(*stamped)},
+                grads={"x": _row(*sums)},
+                cotangents={"y": _row(*_window.ROW)},
+            )
+            for number, (word, says, sums, stamped) in enumerate(_window.WORDS, 7)
         ),
     ),
     errors=(

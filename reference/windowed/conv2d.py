@@ -100,11 +100,11 @@ def rules(a: Arguments) -> None:
 
 
 def sample(draw: Draw) -> Case:
-    groups = draw.choice("groups", (1, 2, 1))
+    groups, dilated = draw.choice("groups", ((1, False), (2, True), (1, False), (2, False)))
     kh, kw = draw.sizes("KH KW", 1, 3)
     n, c, m = draw.sizes("N C M", 1, 4 if groups == 1 else 2, empty="N")
     c, m = c * groups, m * groups
-    stride, dilation = draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
+    stride, dilation = draw.pair("stride", 1, 3), draw.pair("dilation", 1 + dilated, 2)
     padding = _window.draw_padding(draw)
     span = max(_window.reach((kh, kw), dilation))
     h, w = draw.sizes("H W", span, span + 2)
@@ -115,6 +115,7 @@ def sample(draw: Draw) -> Case:
 
 
 _X, _W, _B = np.arange(9.0).reshape(1, 3, 3, 1), np.array([1.0, 2.0, 3.0, 4.0]).reshape(2, 2, 1, 1), np.zeros(1)
+_ROW = np.reshape(_window.ROW, (1, 1, -1, 1))
 OP = Op(
     name="conv2d",
     formula=__doc__,
@@ -150,11 +151,14 @@ OP = Op(
             outputs={"y": np.array([27.0, 37.0, 57.0, 67.0]).reshape(1, 2, 2, 1)},
             grads={"w": np.array([8.0, 12.0, 20.0, 24.0]).reshape(2, 2, 1, 1), "b": np.array([4.0])},
         ),
-        Convention(
-            "C2",
-            '"same" puts the odd row and column of an even kernel before, "same_upper" after',
-            Case({"x": _X, "w": _W}, {"padding": "same"}),
-            outputs={"y": np.array([0, 4, 11, 12, 27, 37, 30, 57, 67.0]).reshape(1, 3, 3, 1)},
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
+                Case({"x": _ROW, "w": np.ones((1, 4, 1, 1))}, {"stride": (1, 3), "padding": word}),
+                outputs={"y": np.reshape(sums, (1, 1, -1, 1))},
+            )
+            for number, (word, says, sums, _) in enumerate(_window.WORDS, 2)
         ),
     ),
     errors=(

@@ -6,8 +6,8 @@
     db[m]            = sum_{n,h,k} dy[n,h,k,m]
 
 Shapes: x (N,H,W,C); w (KH,KW,M/groups,C); b (M,), optional; y, dy (N,P,Q,M); padding crops y, dy is 0 outside it;
-P = (H-1) sh + KH' - top - bottom + output_padding with KH' = dh (KH-1) + 1, Q alike (C2; in words C3 to C5).
-The input channel c feeds the channels of its group: g(c) = (M/groups) floor(c / (C/groups)) (C6).
+P = (H-1) sh + KH' - top - bottom + output_padding with KH' = dh (KH-1) + 1, Q alike (C2; in words C3 to C7).
+The input channel c feeds the channels of its group: g(c) = (M/groups) floor(c / (C/groups)) (C8).
 """
 
 from math import prod
@@ -124,6 +124,12 @@ def _row(*entries: float) -> Array:
 
 
 _X, _W, _TWO = _row(1.0, 2.0), np.array([3.0, 4.0, 5.0]).reshape(1, 3, 1, 1), {"stride": (1, 2)}
+_WORDS = (  # what they make of the stamps 1 1 1 11 10 10 10
+    ("valid", "crops nothing", (1, 1, 1, 11, 10, 10, 10)),
+    ("same", "crops what conv2d pads: 4/2 before and 4 - 1 - 4/2 after", (1, 11, 10, 10)),
+    ("same_upper", "crops to 3 times the input, the odd column after", (1, 1, 1, 11, 10, 10)),
+    ("same_lower", "crops to 3 times the input, the odd column before", (1, 1, 11, 10, 10, 10)),
+)
 _PAIRS = np.array([3.0, 5.0, 4.0, 6.0]).reshape(1, 1, 2, 2)
 OP = Op(
     name="conv_transpose2d",
@@ -169,26 +175,26 @@ OP = Op(
             outputs={"y": _row(11.0, 8.0, 10.0, 0.0)},
             grads={"x": _row(5.0, 12.0)},
         ),
-        Convention(
-            "C3",
-            '"same_upper" crops 3, 4, 11, 8, 10 to stride times the input, the odd column at the end',
-            Case({"x": _X, "w": _W}, _TWO | {"padding": "same_upper"}),
-            outputs={"y": _row(3.0, 4.0, 11.0, 8.0)},
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}',
+                Case({"x": _row(1.0, 10.0), "w": np.ones((1, 4, 1, 1))}, {"stride": (1, 3), "padding": word}),
+                outputs={"y": _row(*left)},
+            )
+            for number, (word, says, left) in enumerate(_WORDS, 3)
         ),
         Convention(
-            "C4",
-            '"same_lower" crops the odd column at the start',
-            Case({"x": _X, "w": _W}, _TWO | {"padding": "same_lower"}),
-            outputs={"y": _row(4.0, 11.0, 8.0, 10.0)},
+            "C7",
+            'output_padding is cropped too under "same_upper" and "same_lower": here 1 + 1 columns of 8',
+            Case(
+                {"x": _row(1.0, 10.0), "w": np.ones((1, 4, 1, 1))},
+                {"stride": (1, 3), "padding": "same_upper", "output_padding": (0, 1)},
+            ),
+            outputs={"y": _row(1, 1, 11, 10, 10, 10)},
         ),
         Convention(
-            "C5",
-            "\"same\" crops what conv2d pads: floor(k'/2) before and the rest of k' - 1 after",
-            Case({"x": _X, "w": _W}, _TWO | {"padding": "same"}),
-            outputs={"y": _row(4.0, 11.0, 8.0)},
-        ),
-        Convention(
-            "C6",
+            "C8",
             "each group of input channels makes its own run of output channels: 1 (3, 4) and 2 (5, 6)",
             Case({"x": np.array([1.0, 2.0]).reshape(1, 1, 1, 2), "w": _PAIRS}, {"groups": 2}),
             outputs={"y": np.array([3.0, 4.0, 10.0, 12.0]).reshape(1, 1, 1, 4)},

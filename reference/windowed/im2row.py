@@ -88,7 +88,13 @@ def sample(draw: Draw) -> Case:
     return Case({"x": draw.normal(n, h, w, c)}, attrs)
 
 
-_X = np.arange(1.0, 5.0).reshape(1, 2, 2, 1)
+_X, _STEPS = np.arange(1.0, 5.0).reshape(1, 2, 2, 1), {"kernel": (1, 4), "stride": (1, 3)}
+_READ = {
+    "valid": [[1, 10, 100, 1e3]],
+    "same": [[0, 0, 1, 10], [10, 100, 1e3, 1e4]],
+    "same_upper": [[1, 10, 100, 1e3], [1e3, 1e4, 1e5, 0]],
+    "same_lower": [[0, 1, 10, 100], [100, 1e3, 1e4, 1e5]],
+}
 OP = Op(
     name="im2row",
     formula=__doc__,
@@ -126,11 +132,16 @@ OP = Op(
             Case({"x": np.concatenate([_X, 10 * _X], axis=3)}, {"kernel": 2}),
             outputs={"rows": np.array([[[1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0]]])},
         ),
-        Convention(
-            "C3",
-            '"same" puts the odd column of an even kernel before',
-            Case({"x": _X}, {"kernel": (1, 2), "padding": "same"}),
-            outputs={"rows": np.array([[[0.0, 1.0], [1.0, 2.0], [0.0, 3.0], [3.0, 4.0]]])},
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
+                Case({"x": np.reshape(_window.ROW, (1, 1, -1, 1))}, _STEPS | {"padding": word}),
+                outputs={"rows": np.array([_READ[word]])},
+                grads={"x": np.reshape(stamped, (1, 1, -1, 1))},
+                cotangents={"rows": np.outer((1.0, 10.0)[: len(sums)], np.ones(4))[None]},
+            )
+            for number, (word, says, sums, stamped) in enumerate(_window.WORDS, 3)
         ),
     ),
     errors=(

@@ -128,15 +128,17 @@ def argmax(x: Array, **attrs) -> Array:
 
 
 def rules(a: Arguments) -> None:
-    kernel, dilation = a.attrs["kernel"], a.attrs["dilation"]
+    kernel, dilation, sizes = a.attrs["kernel"], a.attrs["dilation"], (a.sizes["H"], a.sizes["W"])
+    admitted = "one that leaves no window without an entry"
     stride = a.attrs["stride"] = a.attrs["stride"] or kernel
     a.attrs["ceil_mode"] &= not str(a.attrs["padding"]).startswith("same")
     a.sizes["P"], a.sizes["Q"] = windows = _window.place(a, kernel, ceil=a.attrs["ceil_mode"])
-    sizes, padding = (a.sizes["H"], a.sizes["W"]), a.attrs["padding"]
-    for axis in (0, 1):
-        lands = np.add.outer(np.arange(windows[axis]) * stride[axis], np.arange(kernel[axis]) * dilation[axis])
-        inside = (lands >= padding[axis][0]) & (lands < padding[axis][0] + sizes[axis])
-        a.require(inside.any(axis=1).all(), "padding", padding, "one that leaves no window without an entry")
+    padding = a.attrs["padding"]
+    for size, count, k, s, (before, _), d in zip(sizes, windows, kernel, stride, padding, dilation, strict=True):
+        starts = range(-before, -before + count * s, s)
+        early = starts[: -(-before // s)]  # those before the picture; their first tap past 0 is start mod d
+        reach = all(start % d < size and start + d * (k - 1) >= 0 for start in early)
+        a.require(reach and (not starts or starts[-1] < size), "padding", padding, admitted)
 
 
 def kink_margin(x: Array, *, kernel, stride, padding, dilation, ceil_mode, ties) -> float:
@@ -167,6 +169,7 @@ def _row(*entries: float) -> Array:
 
 
 _X, _PAIR = np.arange(9.0).reshape(1, 3, 3, 1), {"kernel": (1, 2), "stride": 1}
+_BEST = ((1e3,), (1e1, 1e4), (1e3, 1e5), (1e2, 1e5))  # of the windows that the padding words make
 OP = Op(
     name="max_pool2d",
     formula=__doc__,
@@ -220,6 +223,15 @@ OP = Op(
             Case({"x": _row(-np.inf)}, {"kernel": (1, 2), "stride": 1, "padding": (0, 1)}),
             outputs={"y": _row(-np.inf, -np.inf)},
             grads={"x": _row(2.0)},
+        ),
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
+                Case({"x": _row(*_window.ROW)}, {"kernel": (1, 4), "stride": (1, 3), "padding": word}),
+                outputs={"y": _row(*best)},
+            )
+            for number, ((word, says, *_), best) in enumerate(zip(_window.WORDS, _BEST, strict=True), 5)
         ),
     ),
     errors=(

@@ -7,6 +7,8 @@ Shapes: x, indices (N,P,Q,C) with indices from 0 to HW - 1, as `max_pool2d.argma
 (H,W) is `output_size`.
 """
 
+import math
+
 import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
@@ -51,6 +53,8 @@ def backward(dy: Array, x: Array, indices: Array, *, output_size) -> tuple[Array
 
 def rules(a: Arguments) -> None:
     a.sizes["H"], a.sizes["W"] = size = a.attrs["output_size"]
+    bytes_ = 16 * math.prod(a.sizes[axis] for axis in "NHWC")
+    a.require(bytes_ < 2**63, "output_size", size, "one that an array can have")
     indices = a.arrays["indices"]
     inside = (indices >= 0) & (indices < size[0] * size[1])
     admitted = f"at least 0 and below {size[0] * size[1]}, the places of output_size = {size}"

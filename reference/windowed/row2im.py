@@ -134,6 +134,18 @@ OP = Op(
             Case({"rows": np.array([[[1.0, 10.0, 2.0, 20.0]]])}, {"kernel": (2, 1), "output_size": (2, 1)}),
             outputs={"x": np.array([1.0, 10.0, 2.0, 20.0]).reshape(1, 2, 1, 2)},
         ),
+        *(
+            Convention(
+                f"C{number}",
+                f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
+                Case(
+                    {"rows": np.outer((1.0, 10.0)[: len(sums)], np.ones(4))[None]},
+                    {"kernel": (1, 4), "stride": (1, 3), "padding": word, "output_size": (1, 6)},
+                ),
+                outputs={"x": np.reshape(stamped, (1, 1, -1, 1))},
+            )
+            for number, (word, says, sums, stamped) in enumerate(_window.WORDS, 4)
+        ),
     ),
     errors=(
         (Case({"rows": np.zeros((2, 2))}, _SIZE), "rows"),
