@@ -9,9 +9,12 @@ With the effective kernel k' = dilation (k - 1) + 1, along each of the two axes:
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
-from reference import Arguments, Draw
+import numpy as np
+
+from reference import Arguments, Array, Draw
 from reference import _attributes as attribute
 
 Pair = tuple[int, int]
@@ -124,6 +127,21 @@ def taps(
         rows, h = _met(sizes[0], p * dilation[0] - padding[0][0], stride[0], windows[0])
         columns, k = _met(sizes[1], q * dilation[1] - padding[1][0], stride[1], windows[1])
         yield p, q, ((rows, columns), (h, k))
+
+
+def by_group(a: Array, groups: int) -> Array:
+    """(..., C) -> (groups, ..., C/groups), for the vectorized halves of the convolutions."""
+    return np.moveaxis(a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups), -2, 0)
+
+
+def together(a: Array) -> Array:
+    """(groups, ..., C/groups) -> (..., C)."""
+    return np.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], a.shape[0] * a.shape[-1])
+
+
+def pixels(a: Array) -> Array:
+    """(groups, N, H, W, C/groups) -> (groups, N H W, C/groups)."""
+    return a.reshape(a.shape[0], prod(a.shape[1:4]), a.shape[4])
 
 
 def draw_padding(draw: Draw, most: Pair = (2, 2), *, least: int = 0, way: str = "") -> Any:

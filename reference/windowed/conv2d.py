@@ -11,8 +11,6 @@ The output channel m sees the channels of its group: g(m) = (C/groups) floor(m /
 The source has a spurious "=", a kernel without m, and in dL/dk no sum over n; it does not give dx.
 """
 
-from math import prod
-
 import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
@@ -55,41 +53,26 @@ def naive_backward(dy, x, w, b, *, stride, padding, dilation, groups):
     return dx, dw, db
 
 
-def _by_group(a: Array, groups: int) -> Array:
-    """(..., C) -> (groups, ..., C/groups)."""
-    return np.moveaxis(a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups), -2, 0)
-
-
-def _together(a: Array) -> Array:
-    """(groups, ..., C/groups) -> (..., C)."""
-    return np.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], a.shape[0] * a.shape[-1])
-
-
-def _pixels(a: Array) -> Array:
-    """(groups, N, H, W, C/groups) -> (groups, N H W, C/groups)."""
-    return a.reshape(a.shape[0], prod(a.shape[1:4]), a.shape[4])
-
-
 def forward(x: Array, w: Array, b: Array | None, *, stride, padding, dilation, groups) -> Array:
     _, counts = _window.lay(padding, x.shape[1:3], w.shape[:2], stride, dilation)
-    xs, ws = _by_group(x, groups), _by_group(w, groups)
+    xs, ws = _window.by_group(x, groups), _window.by_group(w, groups)
     y = np.zeros((groups, x.shape[0], *counts, ws.shape[-1]), x.dtype)
     for p, q, (ij, hk) in _window.taps(x.shape[1:3], counts, w.shape[:2], stride, padding, dilation):
         met = xs[:, :, *hk]
-        y[:, :, *ij] += (_pixels(met) @ ws[:, p, q]).reshape(*met.shape[:4], y.shape[-1])
-    return _together(y) if b is None else _together(y) + b
+        y[:, :, *ij] += (_window.pixels(met) @ ws[:, p, q]).reshape(*met.shape[:4], y.shape[-1])
+    return _window.together(y) if b is None else _window.together(y) + b
 
 
 def backward(
     dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, dilation, groups
 ) -> tuple[Array, Array, Array | None]:
-    dys, xs, ws = (_by_group(a, groups) for a in (dy, x, w))
+    dys, xs, ws = (_window.by_group(a, groups) for a in (dy, x, w))
     dx, dw = np.zeros(xs.shape, x.dtype), np.zeros(ws.shape, w.dtype)
     for p, q, (ij, hk) in _window.taps(x.shape[1:3], dy.shape[1:3], w.shape[:2], stride, padding, dilation):
-        landing, met = _pixels(dys[:, :, *ij]), xs[:, :, *hk]
+        landing, met = _window.pixels(dys[:, :, *ij]), xs[:, :, *hk]
         dx[:, :, *hk] += (landing @ ws[:, p, q].swapaxes(1, 2)).reshape(met.shape)
-        dw[:, p, q] = _pixels(met).swapaxes(1, 2) @ landing
-    return _together(dx), _together(dw), None if b is None else dy.sum(axis=(0, 1, 2))
+        dw[:, p, q] = _window.pixels(met).swapaxes(1, 2) @ landing
+    return _window.together(dx), _window.together(dw), None if b is None else dy.sum(axis=(0, 1, 2))
 
 
 def rules(a: Arguments) -> None:

@@ -10,8 +10,6 @@ P = (H-1) sh + KH' - top - bottom + output_padding with KH' = dh (KH-1) + 1, Q a
 The input channel c feeds the channels of its group: g(c) = (M/groups) floor(c / (C/groups)) (C8).
 """
 
-from math import prod
-
 import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
@@ -55,41 +53,26 @@ def naive_backward(dy, x, w, b, *, stride, padding, output_padding, dilation, gr
     return dx, dw, db
 
 
-def _by_group(a: Array, groups: int) -> Array:
-    """(..., C) -> (groups, ..., C/groups)."""
-    return np.moveaxis(a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups), -2, 0)
-
-
-def _together(a: Array) -> Array:
-    """(groups, ..., C/groups) -> (..., C)."""
-    return np.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], a.shape[0] * a.shape[-1])
-
-
-def _pixels(a: Array) -> Array:
-    """(groups, N, H, W, C/groups) -> (groups, N H W, C/groups)."""
-    return a.reshape(a.shape[0], prod(a.shape[1:4]), a.shape[4])
-
-
 def forward(x: Array, w: Array, b: Array | None, *, stride, padding, output_padding, dilation, groups) -> Array:
     along = zip(x.shape[1:3], padding, _window.reach(w.shape[:2], dilation), stride, strict=True)
     size = [max(_window.extent(*axis) + more, 0) for axis, more in zip(along, output_padding, strict=True)]
-    xs, ws = _by_group(x, groups), _by_group(w, groups)
+    xs, ws = _window.by_group(x, groups), _window.by_group(w, groups)
     y = np.zeros((groups, x.shape[0], *size, w.shape[2]), x.dtype)
     for p, q, (ij, hk) in _window.taps(size, x.shape[1:3], w.shape[:2], stride, padding, dilation):
         y[:, :, *hk] += xs[:, :, *ij] @ ws[:, p, q].swapaxes(1, 2)[:, None, None]
-    return _together(y) if b is None else _together(y) + b
+    return _window.together(y) if b is None else _window.together(y) + b
 
 
 def backward(
     dy: Array, x: Array, w: Array, b: Array | None, *, stride, padding, output_padding, dilation, groups
 ) -> tuple[Array, Array, Array | None]:
-    dys, xs, ws = (_by_group(a, groups) for a in (dy, x, w))
+    dys, xs, ws = (_window.by_group(a, groups) for a in (dy, x, w))
     dx, dw = np.zeros(xs.shape, x.dtype), np.zeros(ws.shape, w.dtype)
     for p, q, (ij, hk) in _window.taps(dy.shape[1:3], x.shape[1:3], w.shape[:2], stride, padding, dilation):
         stamped = dys[:, :, *hk]
         dx[:, :, *ij] += stamped @ ws[:, p, q][:, None, None]
-        dw[:, p, q] = _pixels(stamped).swapaxes(1, 2) @ _pixels(xs[:, :, *ij])
-    return _together(dx), _together(dw), None if b is None else dy.sum(axis=(0, 1, 2))
+        dw[:, p, q] = _window.pixels(stamped).swapaxes(1, 2) @ _window.pixels(xs[:, :, *ij])
+    return _window.together(dx), _window.together(dw), None if b is None else dy.sum(axis=(0, 1, 2))
 
 
 def rules(a: Arguments) -> None:
