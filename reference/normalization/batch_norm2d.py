@@ -185,7 +185,10 @@ def sample(draw: Draw) -> Case:
     n, h, w, c = draw.sizes("N H W C", 1, 5, empty="" if training else "N")
     bias = "biased" if n * h * w == 1 else bias  # one pixel has no unbiased variance
     x = draw.separated(n, h, w, c, gap=0.25) + offset
-    some = lambda name, array: array if draw.choice(name, (True, True, False)) else None  # noqa: E731
+
+    def some(name: str, array: Opt) -> Opt:
+        return array if draw.choice(name, (True, True, False)) else None
+
     arrays = {
         "x": x,
         "gamma": some("gamma", draw.signed(c)),

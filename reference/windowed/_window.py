@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from reference import Arguments, Array, Draw
-from reference import _attributes as attribute
+from reference import Arguments, Array
 
 Pair = tuple[int, int]
 Pairs = tuple[Pair, Pair]
@@ -142,31 +141,3 @@ def together(a: Array) -> Array:
 def pixels(a: Array) -> Array:
     """(groups, N, H, W, C/groups) -> (groups, N H W, C/groups)."""
     return a.reshape(a.shape[0], prod(a.shape[1:4]), a.shape[4])
-
-
-def draw_padding(draw: Draw, most: Pair = (2, 2), *, least: int = 0, way: str = "") -> Any:
-    """Any way to say a padding, or `way`; of at most `most` rows and columns where it is a number."""
-    sides = draw.pair("padding h", least, most[0]), draw.pair("padding w", least, most[1])
-    pair = sides[0][0], sides[1][0]
-    ways = ("sides", "valid", "same", "pair", "same_upper", "sides", "same_lower", "int")
-    way = way or draw.choice("padding", ways)
-    return {"sides": sides, "pair": pair, "int": min(pair)}.get(way, way)
-
-
-def overhanging(padding: Any, sizes: Sequence[int], kernel: Pair, stride: Pair) -> Pair:
-    """Sizes a little larger, so that the last window of `ceil_mode` hangs over as far as it can."""
-    pads = padding_numbers(attribute.padding().normal(padding), (sizes[0], sizes[1]), kernel, stride)
-    rooms = (size + sum(pad) - k for size, pad, k in zip(sizes, pads, kernel, strict=True))
-    height, width = (size + (-1 - room) % s for size, room, s in zip(sizes, rooms, stride, strict=True))
-    return height, width
-
-
-# The padding words' worked example: windows of 4 in steps of 3 over a row of 6. Per word: what it does, what they sum
-# up in a row of 1, 10, ... 100000, and what a window of ones and one of tens add up to.
-ROW = (1e0, 1e1, 1e2, 1e3, 1e4, 1e5)
-WORDS = (
-    ("valid", "pads nothing", (1111,), (1, 1, 1, 1, 0, 0)),
-    ("same", "pads 4/2 before and 4 - 1 - 4/2 after", (11, 11110), (1, 11, 10, 10, 10, 0)),
-    ("same_upper", "pads the 1 that 6/3 windows lack after", (1111, 111000), (1, 1, 1, 11, 10, 10)),
-    ("same_lower", "pads the 1 that 6/3 windows lack before", (111, 111100), (1, 1, 11, 10, 10, 10)),
-)

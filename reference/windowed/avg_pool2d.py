@@ -13,7 +13,7 @@ import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _count(size, k, s, padding, ceil_mode):
@@ -96,32 +96,9 @@ def rules(a: Arguments) -> None:
     a.sizes["P"], a.sizes["Q"] = _window.place(a, kernel, ceil=a.attrs["ceil_mode"])
 
 
-_WINDOWS = (  # ceil_mode, count_include_pad, divisor, padding: what must meet in any few cases
-    (True, False, None, "sides"),
-    (False, True, None, "same"),
-    (True, True, None, "sides"),
-    (False, False, None, "pair"),
-    (True, True, 2.5, "valid"),
-    (False, False, None, "same_upper"),
-    (False, False, None, "sides"),
-    (True, False, 2.5, "same_lower"),
-    (False, True, -3, "int"),
-)
-
-
 def sample(draw: Draw) -> Case:
-    ceil, count_pad, divisor, way = draw.choice("window", _WINDOWS)
-    kernel, pace = draw.pair("kernel", 1 + (ceil or not count_pad), 3), draw.pair("stride", 1 + ceil, 3)
-    stride, padding = draw.choice("stride", (pace, None, pace)), _window.draw_padding(draw, least=1, way=way)
-    if ceil and way == "sides":  # more would leave no room for a window that hangs over
-        padding = (padding[0][0], kernel[0] - 2), (padding[1][0], kernel[1] - 2)
-    n, c = draw.sizes("N C", 1, 3, empty="N")
-    sizes = draw.sizes("H W", max(kernel), max(kernel) + 3)
-    if ceil:
-        sizes = _window.overhanging(padding, sizes, kernel, stride or kernel)
-    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil}
-    attrs |= {"count_include_pad": count_pad, "divisor": divisor}
-    return Case({"x": draw.normal(n, *sizes, c)}, attrs)
+    (n, c), (attrs, (h, w)) = draw.sizes("N C", 1, 3, empty="N"), _cases.draw_averages(draw)
+    return Case({"x": draw.normal(n, h, w, c)}, attrs)
 
 
 def _row(*entries: float) -> Array:
@@ -211,10 +188,10 @@ OP = Op(
             Convention(
                 f"C{number}",
                 f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
-                Case({"x": _row(*_window.ROW)}, {"kernel": (1, 4), "stride": (1, 3), "padding": word, "divisor": 1}),
+                Case({"x": _row(*_cases.ROW)}, {"kernel": (1, 4), "stride": (1, 3), "padding": word, "divisor": 1}),
                 outputs={"y": _row(*sums)},
             )
-            for number, (word, says, sums, _) in enumerate(_window.WORDS, 8)
+            for number, (word, says, sums, _) in enumerate(_cases.WORDS, 8)
         ),
     ),
     errors=(

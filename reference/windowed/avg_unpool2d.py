@@ -13,7 +13,7 @@ import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source
 from reference import _attributes as attribute
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _covered(i, size, k, s, padding):
@@ -101,34 +101,14 @@ def rules(a: Arguments) -> None:
     a.sizes["H"], a.sizes["W"] = size
 
 
-_WINDOWS = (  # ceil_mode, count_include_pad, divisor, padding: what must meet in any few cases
-    (True, False, None, "sides"),
-    (False, True, None, "same"),
-    (True, True, None, "sides"),
-    (False, False, None, "pair"),
-    (True, True, 2.5, "valid"),
-    (False, False, None, "same_upper"),
-    (False, False, None, "sides"),
-    (True, False, 2.5, "same_lower"),
-    (False, True, -3, "int"),
-)
-
-
 def sample(draw: Draw) -> Case:
-    ceil, count_pad, divisor, way = draw.choice("window", _WINDOWS)
-    kernel, pace = draw.pair("kernel", 1 + (ceil or not count_pad), 3), draw.pair("stride", 1 + ceil, 3)
-    stride, padding = draw.choice("stride", (pace, None, pace)), _window.draw_padding(draw, least=1, way=way)
-    if ceil and way == "sides":  # more would leave no room for a window that hangs over
-        padding = (padding[0][0], kernel[0] - 2), (padding[1][0], kernel[1] - 2)
-    n, c = draw.sizes("N C", 1, 3, empty="N")
-    size = draw.sizes("H W", max(kernel), max(kernel) + 3)
-    if ceil:
-        size = _window.overhanging(padding, size, kernel, stride or kernel)
-    _, windows = _window.lay(attribute.padding().normal(padding), size, kernel, stride or kernel, ceil=ceil)
-    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil}
-    attrs |= {"count_include_pad": count_pad, "divisor": divisor}
-    attrs["output_size"] = None if way in ("pair", "int", "same") else size
-    return Case({"x": draw.normal(n, *windows, c)}, attrs)
+    (n, c), (attrs, size) = draw.sizes("N C", 1, 3, empty="N"), _cases.draw_averages(draw)
+    kernel, ceil, least = attrs["kernel"], attrs["ceil_mode"], draw.flag("least size")
+    stride, padding = attrs["stride"] or kernel, attribute.padding().normal(attrs["padding"])
+    pads, (p, q) = _window.lay(padding, size, kernel, stride, ceil=ceil)
+    room = min(_window.extent(*along) for along in zip((p, q), pads, kernel, stride, strict=True))
+    least &= not ceil and padding not in ("same_upper", "same_lower") and room > 0
+    return Case({"x": draw.normal(n, p, q, c)}, attrs | {"output_size": None if least else size})
 
 
 def _row(*entries: float) -> Array:
@@ -215,9 +195,9 @@ OP = Op(
                 ),
                 outputs={"y": _row(*stamped)},
                 grads={"x": _row(*sums)},
-                cotangents={"y": _row(*_window.ROW)},
+                cotangents={"y": _row(*_cases.ROW)},
             )
-            for number, (word, says, sums, stamped) in enumerate(_window.WORDS, 7)
+            for number, (word, says, sums, stamped) in enumerate(_cases.WORDS, 7)
         ),
     ),
     errors=(

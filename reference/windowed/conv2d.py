@@ -15,7 +15,7 @@ import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _meetings(x, w, y, stride, padding, dilation, groups):
@@ -88,7 +88,7 @@ def sample(draw: Draw) -> Case:
     n, c, m = draw.sizes("N C M", 1, 4 if groups == 1 else 2, empty="N")
     c, m = c * groups, m * groups
     stride, dilation = draw.pair("stride", 1, 3), draw.pair("dilation", 1 + dilated, 2)
-    padding = _window.draw_padding(draw)
+    padding = _cases.draw_padding(draw)
     span = max(_window.reach((kh, kw), dilation))
     h, w = draw.sizes("H W", span, span + 2)
     x, kernel = draw.normal(n, h, w, c), draw.normal(kh, kw, c // groups, m)
@@ -98,7 +98,7 @@ def sample(draw: Draw) -> Case:
 
 
 _X, _W, _B = np.arange(9.0).reshape(1, 3, 3, 1), np.array([1.0, 2.0, 3.0, 4.0]).reshape(2, 2, 1, 1), np.zeros(1)
-_ROW = np.reshape(_window.ROW, (1, 1, -1, 1))
+_ROW = np.reshape(_cases.ROW, (1, 1, -1, 1))
 OP = Op(
     name="conv2d",
     formula=__doc__,
@@ -141,7 +141,7 @@ OP = Op(
                 Case({"x": _ROW, "w": np.ones((1, 4, 1, 1))}, {"stride": (1, 3), "padding": word}),
                 outputs={"y": np.reshape(sums, (1, 1, -1, 1))},
             )
-            for number, (word, says, sums, _) in enumerate(_window.WORDS, 2)
+            for number, (word, says, sums, _) in enumerate(_cases.WORDS, 2)
         ),
     ),
     errors=(

@@ -14,7 +14,7 @@ import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _meetings(x, w, y, stride, padding, dilation, groups):
@@ -92,7 +92,7 @@ def sample(draw: Draw) -> Case:
     stride, dilation = draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
     spans, (h, w) = _window.reach((kh, kw), dilation), draw.sizes("H W", 1, 5)
     most = [min(2, ((size - 1) * s + span - 1) // 2) for size, s, span in zip((h, w), stride, spans, strict=True)]
-    padding = _window.draw_padding(draw, (most[0], most[1]))
+    padding = _cases.draw_padding(draw, (most[0], most[1]))
     if padding in ("same_upper", "same_lower"):
         stride = min(stride[0], spans[0]), min(stride[1], spans[1])
     more = tuple(draw.integer(f"output_padding {a}", 0, max(stride[a], dilation[a]) - 1) for a in (0, 1))

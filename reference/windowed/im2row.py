@@ -12,7 +12,7 @@ import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _count(size, k, s, padding, d):
@@ -81,7 +81,7 @@ def rules(a: Arguments) -> None:
 
 def sample(draw: Draw) -> Case:
     kernel, stride, dilation = draw.pair("kernel", 1, 3), draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
-    attrs = {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": _window.draw_padding(draw, (1, 1))}
+    attrs = {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": _cases.draw_padding(draw, (1, 1))}
     n, c = draw.sizes("N C", 1, 3, empty="N")
     span = max(_window.reach(kernel, dilation))
     h, w = draw.sizes("H W", span, span + 2)
@@ -136,12 +136,12 @@ OP = Op(
             Convention(
                 f"C{number}",
                 f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
-                Case({"x": np.reshape(_window.ROW, (1, 1, -1, 1))}, _STEPS | {"padding": word}),
+                Case({"x": np.reshape(_cases.ROW, (1, 1, -1, 1))}, _STEPS | {"padding": word}),
                 outputs={"rows": np.array([_READ[word]])},
                 grads={"x": np.reshape(stamped, (1, 1, -1, 1))},
                 cotangents={"rows": np.outer((1.0, 10.0)[: len(sums)], np.ones(4))[None]},
             )
-            for number, (word, says, sums, stamped) in enumerate(_window.WORDS, 3)
+            for number, (word, says, sums, stamped) in enumerate(_cases.WORDS, 3)
         ),
     ),
     errors=(

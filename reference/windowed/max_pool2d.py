@@ -13,7 +13,7 @@ import numpy as np
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
 from reference.scalar import is_nan, real
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _count(size, k, s, padding, d, ceil_mode):
@@ -156,7 +156,7 @@ def sample(draw: Draw) -> Case:
     kernel, stride, dilation = draw.pair("kernel", 1, 3), draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
     attrs = {"kernel": kernel, "dilation": dilation, "ceil_mode": draw.flag("ceil_mode")}
     attrs["stride"] = draw.choice("stride", (stride, None, stride))
-    attrs["padding"] = _window.draw_padding(draw, (min(kernel[0] - 1, 1), min(kernel[1] - 1, 1)))
+    attrs["padding"] = _cases.draw_padding(draw, (min(kernel[0] - 1, 1), min(kernel[1] - 1, 1)))
     attrs["ties"] = draw.choice("ties", ("first", "split"))
     n, c = draw.sizes("N C", 1, 3, empty="N")
     span = max(_window.reach(kernel, dilation))
@@ -228,10 +228,10 @@ OP = Op(
             Convention(
                 f"C{number}",
                 f'"{word}" {says}, here where windows of 4 in steps of 3 go over 6 columns',
-                Case({"x": _row(*_window.ROW)}, {"kernel": (1, 4), "stride": (1, 3), "padding": word}),
+                Case({"x": _row(*_cases.ROW)}, {"kernel": (1, 4), "stride": (1, 3), "padding": word}),
                 outputs={"y": _row(*best)},
             )
-            for number, ((word, says, *_), best) in enumerate(zip(_window.WORDS, _BEST, strict=True), 5)
+            for number, ((word, says, *_), best) in enumerate(zip(_cases.WORDS, _BEST, strict=True), 5)
         ),
     ),
     errors=(

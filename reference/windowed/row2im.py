@@ -13,7 +13,7 @@ import numpy as np
 
 from reference import Arguments, Array, Case, Convention, Draw, Op, Source, Witness
 from reference import _attributes as attribute
-from reference.windowed import _window
+from reference.windowed import _cases, _window
 
 
 def _count(size, k, s, padding, d):
@@ -78,7 +78,7 @@ def rules(a: Arguments) -> None:
 
 def sample(draw: Draw) -> Case:
     kernel, stride, dilation = draw.pair("kernel", 1, 3), draw.pair("stride", 1, 3), draw.pair("dilation", 1, 2)
-    padding = _window.draw_padding(draw, (1, 1))
+    padding = _cases.draw_padding(draw, (1, 1))
     n, c = draw.sizes("N C", 1, 2, empty="N")
     span = max(_window.reach(kernel, dilation))
     size = draw.sizes("H W", span, span + 2)
@@ -144,7 +144,7 @@ OP = Op(
                 ),
                 outputs={"x": np.reshape(stamped, (1, 1, -1, 1))},
             )
-            for number, (word, says, sums, stamped) in enumerate(_window.WORDS, 4)
+            for number, (word, says, sums, stamped) in enumerate(_cases.WORDS, 4)
         ),
     ),
     errors=(
