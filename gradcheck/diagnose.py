@@ -77,10 +77,11 @@ def noise_level(phi: Callable[[Array], Array]) -> float:
                     found.append(math.sqrt(np.mean(table**2) * math.factorial(order) ** 2 / math.factorial(2 * order)))
             sides.append(size * float(np.mean(found)))
         levels.append(min(sides, default=0.0))
-    for wide, narrow in pairwise(levels):
-        if 0 < max(wide, narrow) < 4 * min(wide, narrow):
-            return max(wide, narrow)
-    return min((level for level in levels if level > 0), default=0.0)
+    plateaus = [max(pair) for pair in pairwise(levels) if 0 < max(pair) < 4 * min(pair)]
+    if not plateaus:
+        return min((level for level in levels if level > 0), default=0.0)
+    # a widest plateau that much above the narrowest is the function itself, sampled too coarsely
+    return plateaus[0] if plateaus[0] < 1e6 * plateaus[-1] else plateaus[-1]
 
 
 def diagnose(
@@ -117,7 +118,7 @@ def diagnose(
         )
     h, up, down = h[first:], up[first:], down[first:]
     even, odd = up + down, (up - down) / (2 * h)
-    noises = noise + (blur + unit * h) * np.maximum(abs(claim), np.abs(odd))
+    noises = noise + (blur + unit * h) * np.maximum(abs(claim), np.abs(odd)) + unit * (np.abs(up) + np.abs(down))
     floor = np.maximum(12 * noises, TINY)
     for side in (np.abs(up[-9:]), np.abs(down[-9:])):
         if np.all(side > floor[-9:]) and side.max() < 1.2 * side.min():
@@ -126,7 +127,8 @@ def diagnose(
     value, error = _extrapolated(odd, h, start, noises)
     if kink is not None:
         gap = abs(even[kink]) / h[kink]
-        if not error < gap / 20:
+        settled = gap > 4 * abs(odd[kink] - odd[kink - 1])  # else it is the curvature that changes, farther away
+        if settled and not error < gap / 20:
             slopes = sorted((up[kink] / h[kink], -down[kink] / h[kink]))
             slack = floor[kink] / h[kink] + 0.05 * gap
             inside = slopes[0] - slack <= claim <= slopes[1] + slack
@@ -168,8 +170,12 @@ def _smooth_from(even: Array, floor: Array) -> tuple[int, int | None]:
 
 
 def _extrapolated(odd: Array, h: Array, start: int, noises: Array) -> tuple[float, float]:
-    """The best Romberg value among the windows of steps from `start` on, and its error bar."""
-    best = math.nan, math.inf
+    """The best Romberg value among the windows of steps from `start` on, and its error bar.
+
+    A window counts only if no finer one contradicts it: large steps may converge to something else by accident, and a
+    noise that was underestimated shows by windows that disagree.
+    """
+    found: list[tuple[float, float]] = []
     for i in range(start, len(h) - LEVELS + 1):
         window = odd[i : i + LEVELS]
         rough = 3 * noises[i + 2] / h[i + 2]
@@ -179,7 +185,9 @@ def _extrapolated(odd: Array, h: Array, start: int, noises: Array) -> tuple[floa
             continue
         value, change = extrapolated(window)
         shares = noises[i : i + LEVELS] / h[i : i + LEVELS]
-        error = change + 3 * math.hypot(*(WEIGHTS * shares)) + 4 * UNIT * abs(value)
-        if error < best[1]:
-            best = float(value), float(error)
+        found.append((float(value), float(change + 3 * math.hypot(*(WEIGHTS * shares)) + 4 * UNIT * abs(value))))
+    best = math.nan, math.inf
+    for i, (middle, bar) in enumerate(found):
+        if bar < best[1] and all(abs(middle - other) <= 3 * (bar + its) for other, its in found[i + 1 :]):
+            best = middle, bar
     return best

@@ -12,9 +12,9 @@ import ml_dtypes
 import numpy as np
 
 from gradcheck.diagnose import TINY, Diagnosis, diagnose, noise_level
-from gradcheck.differences import IMAGINARY, LEVELS, UNIT, extrapolated, noise_gain, steps
+from gradcheck.differences import LEVELS, UNIT, extrapolated, noise_gain, steps
 from gradcheck.report import Report, Verdict, coarser
-from gradcheck.subject import Subject, claimed, prepared
+from gradcheck.subject import Raised, Subject, claimed, floating, prepared
 from gradcheck.verify import whole
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,6 +24,9 @@ DIRECTIONS = 8
 REEXAMINED = 256  # doubtful entries of an array that are looked at with many step sizes
 ENOUGH = 16  # or so many of them, if all are wrong
 COARSE = 1e-3  # of the largest entry: an error bar beyond it, or beyond half the digits of the dtype, resolves nothing
+IMAGINARY = 1e-100  # so small that the truncation of a complex step, its square, is nothing
+SAMPLED = 4  # entries on which it is tried how small an error would be seen
+NEIGHBOURS = 3  # points an ulp away, which show what rounding does
 FINE = 1e-9  # of the largest entry: an error bar beyond it is worth a second look
 
 
@@ -44,9 +47,40 @@ def _unit(array: Array) -> float:
 
 
 def _total(subject: Subject, noise: Sequence[Array]) -> float:
-    """The noise of <cotangents, outputs>."""
+    """The noise of <cotangents, outputs>: roundings are independent."""
     pairs = zip(subject.cotangents, noise, strict=True)
-    return sum(float(np.sum(np.abs(dy.astype(np.float64)) * bar)) for dy, bar in pairs)
+    return math.hypot(*(float(v) for dy, bar in pairs for v in (dy.astype(np.float64) * bar).ravel()))
+
+
+def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
+    """The rounding error of the claims: how far they move when every entry of the point moves by an ulp."""
+    moved = {k: np.zeros(claim.shape) for k, claim in claims.items()}
+    for copy in range(NEIGHBOURS):
+        arrays = [_beside(subject, k, copy) if floating(a) else a.copy() for k, a in enumerate(subject.arrays)]
+        try:
+            found = subject.call_backward(arrays, [dy.copy() for dy in subject.cotangents])
+        except Raised:
+            continue
+        for k, claim in claims.items():
+            other = np.asarray(found[k]) if k < len(found) else claim
+            if other.shape == claim.shape and floating(other) and np.isfinite(other).all():
+                moved[k] = np.maximum(moved[k], np.abs(other.astype(np.float64) - claim))
+    # at a tie an ulp may change the branch: that is no rounding
+    return {
+        k: np.minimum(moved[k], FINE * _largest(claim)) if _is_double(subject, k) else moved[k]
+        for k, claim in claims.items()
+    }
+
+
+def _is_double(subject: Subject, k: int) -> bool:
+    return subject.arrays[k].dtype == np.float64
+
+
+def _beside(subject: Subject, k: int, copy: int) -> Array:
+    """An array with every entry moved by an ulp or not at all."""
+    array = subject.arrays[k]
+    step = np.sign(np.trunc(subject.signed(array, "beside", copy, k).astype(np.float64) * 2 / 1.5))
+    return np.asarray(array.astype(np.float64) * (1 + 2 * _unit(array) * step)).astype(array.dtype)
 
 
 def _complex_works(subject: Subject, which: Sequence[int], noise: Sequence[Array]) -> bool:
@@ -79,8 +113,22 @@ def _by_complex_step(subject: Subject, k: int) -> Iterator[tuple[float, float, b
             continue
         terms = [dy * np.imag(d) / IMAGINARY for dy, d in zip(subject.cotangents, change, strict=True)]
         size = sum(float(np.abs(t).sum()) for t in terms)
+        values = [np.abs(dy * subject.outputs[j]) for dy, j in zip(subject.cotangents, subject.slot, strict=True)]
+        reached = sum(float(np.sum(v[t != 0])) for v, t in zip(values, terms, strict=True))
+        # what rounding does to the sum, and what the rounding of the outputs hides from anything but a complex step
         rounding = (64 + sum(t.size for t in terms)) * UNIT * size
-        yield sum(float(t.sum()) for t in terms), rounding + IMAGINARY, False  # its truncation is far below the step
+        hidden = 16 * UNIT * reached / max(1.0, float(abs(subject.arrays[k][at])))
+        yield sum(float(t.sum()) for t in terms), rounding + hidden + 1e10 * IMAGINARY**2, False
+
+
+def _complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> float:
+    """The complex step in one entry, at a neighbour of the point."""
+    arrays = [_beside(subject, j, copy) if floating(a) else a for j, a in enumerate(subject.arrays)]
+    arrays[k] = arrays[k].astype(complex)
+    arrays[k][at] += 1j * IMAGINARY
+    with np.errstate(all="ignore"):
+        change = subject.change(arrays)
+    return subject.inner(None if change is None else [np.imag(d) / IMAGINARY for d in change])
 
 
 def _by_differences(subject: Subject, k: int, noise: Sequence[Array]) -> Iterator[tuple[float, float, bool]]:
@@ -117,19 +165,25 @@ class _Entries:
         The number of the array.
     claim : ndarray
         Its claimed gradient.
+    wobble : ndarray
+        Its rounding error, as far as it is known.
     noise : sequence of ndarray
         The noise of each output entry.
     complex_step : bool
         Whether the forward takes a complex step.
     """
 
-    def __init__(self, subject: Subject, k: int, claim: Array, noise: Sequence[Array], complex_step: bool) -> None:
-        self.subject, self.k, self.claim = subject, k, claim
+    def __init__(
+        self, subject: Subject, k: int, claim: Array, wobble: Array, noise: Sequence[Array], complex_step: bool
+    ) -> None:
+        self.subject, self.k, self.claim, self.complex_step = subject, k, claim, complex_step
         estimates = _by_complex_step(subject, k) if complex_step else _by_differences(subject, k, noise)
         with np.errstate(all="ignore"):
             found = np.array(list(estimates), np.float64).reshape(*claim.shape, 3)
         self.value, self.unit, self.total = found[..., 0], _unit(subject.arrays[k]), _total(subject, noise)
-        self.error = np.asarray(found[..., 1] + 16 * self.unit * np.abs(claim))
+        least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)
+        self.own = np.asarray(16 * self.unit * np.abs(claim) + 4 * wobble + least)
+        self.error = np.asarray(found[..., 1] + self.own)
         known = np.abs(self.value) > self.error  # what is below its error bar may be 0
         self.top = max(_largest(claim), _largest(np.where(known, self.value, 0.0)))
         with np.errstate(all="ignore"):
@@ -157,11 +211,36 @@ class _Entries:
                     return
                 self._diagnose(at)
 
-    def _diagnose(self, at: tuple[int, ...]) -> None:
+    def _judged(self, at: tuple[int, ...]) -> Diagnosis:
+        """What the complex step at neighbours of the point, or many step sizes, say of an entry."""
+        if not self.complex_step:
+            return self._by_steps(at)
+        value = float(self.value[at])
+        beside = [_complex_slope(self.subject, self.k, at, copy) for copy in range(NEIGHBOURS)]
+        error = float(self.error[at]) + 4 * max(abs(other - value) for other in beside)
+        off = abs(value - float(self.claim[at]))
+        if off <= error:
+            return Diagnosis(Verdict.MATCH, value, error)
+        steps = self._by_steps(at)
+        if steps.slopes is not None or steps.verdict is Verdict.JUMP or not math.isfinite(error):
+            return steps  # a complex step sees one branch only
+        verdict = Verdict.WRONG if off > 3 * error else Verdict.INCONCLUSIVE
+        return Diagnosis(verdict, value, error, why=f"off by {off / error:.3g} error bars")
+
+    def _by_steps(self, at: tuple[int, ...]) -> Diagnosis:
         size = float(abs(self.subject.arrays[self.k][at]))
         phi = self.subject.phi({self.k: (at, np.asarray(1.0))})
         widen = max(1.0, size) * (1 if self.unit == UNIT else 4)  # short formats have no room for small steps
         found = diagnose(phi, float(self.claim[at]), self.total, widen, self.unit * size, self.unit)
+        off, bar = abs(found.value - float(self.claim[at])), found.error + float(self.own[at])
+        if found.verdict is Verdict.WRONG and found.slopes is None and off <= 6 * bar:
+            found = Diagnosis(
+                Verdict.MATCH if off <= 2 * bar else Verdict.INCONCLUSIVE, found.value, bar, why=found.why
+            )
+        return found
+
+    def _diagnose(self, at: tuple[int, ...]) -> None:
+        found = self._judged(at)
         if found.verdict is Verdict.MATCH and found.error > self.coarse * self.top and self.top:
             dtype = self.subject.arrays[self.k].dtype
             why = f"resolved to {found.error / self.top:.1g} of the largest entry only, in {dtype}"
@@ -188,15 +267,22 @@ class _Entries:
             message = f"gradient of {name} is doubtful at {of}, which were not looked at again"
             facts = {"argument": name, "wrong": left, "compared": self.claim.size}
             self.subject.find("G203", message, Verdict.INCONCLUSIVE, **facts)
-        error = np.where(self.doubtful, 0.0, self.error)
-        for at in found.get(Verdict.MATCH, ()):
-            error[at] = 6 * self.diagnoses[at].error
-        resolved = float(np.max(error, initial=0.0))
+        resolved = max(self._resolved(), *(6 * self.diagnoses[at].error for at in found.get(Verdict.MATCH, ())), 0.0)
         if 0 < resolved < self.top:
             report.resolution = coarser(report.resolution, resolved / self.top)
         with np.errstate(all="ignore"):
             fractions = np.where(self.doubtful, 0.0, self.off / np.maximum(self.error, TINY))
         report.fraction = max(report.fraction, float(np.max(np.nan_to_num(fractions), initial=0.0)))
+
+    def _resolved(self) -> float:
+        """The smallest error that would have been called WRONG in an entry that was not doubtful; tried on a few."""
+        error = np.where(self.doubtful, 0.0, self.error)
+        bars = [float(np.max(error, initial=0.0))]
+        for flat in np.argsort(error, axis=None)[::-1][:SAMPLED]:
+            at = tuple(int(i) for i in np.unravel_index(flat, error.shape))
+            if error[at] and math.isfinite(found := self._judged(at).error):
+                bars.append(found)
+        return (3 if self.complex_step else 6) * max(bars)
 
     def _find(self, places: Sequence[tuple[int, ...]], more: int) -> None:
         name, worst, count = self.subject.names[self.k], places[0], len(places) + more
@@ -225,11 +311,12 @@ def _check_directions(subject: Subject, claims: Mapping[int, Array], noise: Sequ
     """Random directions in all arrays at once: bounded signed ones, so that no single entry is overlooked."""
     total, report = _total(subject, noise), subject.report
     size = max(_largest(claim) for claim in claims.values())
-    blur = sum(float(np.sum(np.abs(g * subject.arrays[k]))) * _unit(subject.arrays[k]) for k, g in claims.items())
+    slips = [(g * subject.arrays[k] * _unit(subject.arrays[k])).ravel() for k, g in claims.items()]
+    blur, single = math.hypot(*map(float, np.concatenate(slips))), any(not _is_double(subject, k) for k in claims)
     for number in range(DIRECTIONS):
         move = {k: (..., subject.signed(subject.arrays[k], "direction", number, k).astype(np.float64)) for k in claims}
         claim = math.fsum(float(np.sum(claims[k] * move[k][1])) for k in claims)
-        found = diagnose(subject.phi(move), claim, total + blur)
+        found = diagnose(subject.phi(move), claim, total + blur, 4.0 if single else 1.0)
         if found.verdict is Verdict.MATCH and found.error > COARSE * max(abs(claim), size):
             found = Diagnosis(Verdict.INCONCLUSIVE, found.value, found.error, why="the error bar is too wide")
         if found.verdict is not Verdict.MATCH:
@@ -250,9 +337,9 @@ def _compare(subject: Subject, claims: Mapping[int, Array]) -> None:
     if sum(claim.size for claim in claims.values()) * 2 * LEVELS > BUDGET:
         _check_directions(subject, claims, noise)
         return
-    complex_step = _complex_works(subject, which, noise)
+    complex_step, wobble = _complex_works(subject, which, noise), _wobble(subject, claims)
     for k, claim in claims.items():
-        entries = _Entries(subject, k, claim, noise, complex_step)
+        entries = _Entries(subject, k, claim, wobble[k], noise, complex_step)
         entries.reexamine()
         entries.report()
     method = "complex step" if complex_step else f"central differences of {LEVELS} step sizes, extrapolated"
