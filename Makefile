@@ -30,7 +30,8 @@ build: $(VENV)/.dev  ## wheel and source distribution, in dist/
 	$(BIN)/python -m build
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .benchmarks.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'

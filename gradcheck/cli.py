@@ -75,6 +75,19 @@ def _op(name: str) -> Op:
         return reference.get(name)
     except KeyError as error:
         raise click.BadParameter(str(error.args[0]), param_hint="OP") from None
+    except Exception as error:
+        raise click.BadParameter(f"{name} cannot be read: {type(error).__name__}: {error}", param_hint="OP") from None
+
+
+def _catalogue(family: str | None = None) -> tuple[Op, ...]:
+    import reference
+
+    try:
+        return reference.ops(family)
+    except Exception as error:  # an op file may have any fault
+        broken = click.ClickException(f"the catalogue cannot be read: {type(error).__name__}: {error}")
+        broken.exit_code = 2
+        raise broken from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,7 +99,7 @@ def main() -> None:
     gradcheck verify                  every formula of the catalogue, on random shapes, every property
     gradcheck verify conv2d linear    two of them
     gradcheck show max_pool2d         one formula: shapes, attributes, conventions, sources
-    gradcheck replay conv2d:0:7       case 7 of seed 0 once more, in detail
+    gradcheck replay conv2d:0:1       case 1 of seed 0 once more, in detail
 
     Exit status: 0 all verified, 1 something found, 2 wrong usage, 130 interrupted.
     To check a backward function of your own, see gradcheck.check_gradients in Python.
@@ -174,7 +187,7 @@ def verify(
     from gradcheck.verify import properties_named
 
     output = _Output(json_file)
-    names = list(dict.fromkeys(_op(name).name for name in ops)) or [op.name for op in reference.ops()]
+    names = list(dict.fromkeys(_op(name).name for name in ops)) or [op.name for op in _catalogue()]
     try:
         properties_named(properties or None)
     except ValueError as error:
@@ -227,7 +240,7 @@ def _verified(
     from gradcheck.catalogue import performed, tasks
     from gradcheck.report import Report
 
-    start, interrupted = time.perf_counter(), False
+    start, interrupted, waiting = time.perf_counter(), False, list(names)
     reports = {name: Report(name, seed=seed) for name in names}
     work = tasks(names, seed, cases, properties)
     columns = (TextColumn("{task.description:22s}"), BarColumn(), MofNCompleteColumn(), TextColumn("cases"))
@@ -244,8 +257,8 @@ def _verified(
                     report = reports[task[0]]
                     report.absorb(part)
                     progress.update(bar, advance=len(task[2]), description=task[0])
-                    if not live and report.cases == cases:
-                        console.print(_line(report))
+                    while not live and waiting and reports[waiting[0]].cases == cases:
+                        console.print(_line(reports[waiting.pop(0)]))
         except KeyboardInterrupt:
             interrupted = True
     kept = [report for report in reports.values() if report.cases]
@@ -268,7 +281,7 @@ def list_ops(json_file: str | None) -> None:
     output = _Output(json_file)
     rows: list[dict[str, Any]] = []
     for family in reference.families():
-        for op in reference.ops(family):
+        for op in _catalogue(family):
             counts: dict[str, Any] = {"conventions": len(op.conventions), "witnesses": len(op.witnesses)}
             rows.append(
                 {"op": op.name, "family": family, "arrays": _signature(op), "attributes": list(op.attributes), **counts}

@@ -135,7 +135,9 @@ class Trial:
             *(self.arrays if arrays is None else arrays),
             **self.attrs,
         )
-        return list(result) if isinstance(result, tuple) else [result]
+        if not isinstance(result, tuple):
+            raise TypeError(f"backward gives {type(result).__name__}, want a tuple with one gradient for each input")
+        return list(result)
 
     @cached_property
     def y(self) -> list[Any]:

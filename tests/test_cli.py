@@ -346,6 +346,11 @@ def test_replay_repeats_a_case_property_by_property_with_the_same_numbers(op: re
 # Interrupted
 
 
+def heeds_ctrl_c() -> None:
+    """Also where the tests themselves run with the signal ignored, as jobs in the background do."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def survivors(group: int) -> list[int]:
     """Processes of a session that are still there."""
     found = []
@@ -364,12 +369,15 @@ def test_ctrl_c_tells_what_was_done_exits_130_and_leaves_nothing_behind(jobs: in
     target = tmp_path / "result.json"
     names = [op.name for op in OPS]
     arguments = ("verify", *names, "--cases", "1000", "-j", str(jobs), "--json", str(target))
-    process = started(*arguments, start_new_session=True)
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("op ")  # the work begins
-    time.sleep(3 if jobs > 1 else 1)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    process = started(*arguments, start_new_session=True, preexec_fn=heeds_ctrl_c)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("op ")  # the work begins
+        time.sleep(3 if jobs > 1 else 1)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130, (out, err)
     done = re.search(r"interrupted; so far: (\d+) ops? verified: ([\d,]+) entries compared", out)
     assert done, (out, err)
