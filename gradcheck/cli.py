@@ -85,9 +85,7 @@ def _catalogue(family: str | None = None) -> tuple[Op, ...]:
     try:
         return reference.ops(family)
     except Exception as error:  # an op file may have any fault
-        broken = click.ClickException(f"the catalogue cannot be read: {type(error).__name__}: {error}")
-        broken.exit_code = 2
-        raise broken from None
+        raise click.UsageError(f"the catalogue cannot be read: {type(error).__name__}: {error}") from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -183,7 +181,6 @@ def verify(
       repeatability       two runs give the same bits
       conventions         the worked examples, in both halves
     """
-    import reference
     from gradcheck.verify import properties_named
 
     output = _Output(json_file)
