@@ -65,11 +65,9 @@ def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
             other = np.asarray(found[k]) if k < len(found) else claim
             if other.shape == claim.shape and floating(other) and np.isfinite(other).all():
                 moved[k] = np.maximum(moved[k], np.abs(other.astype(np.float64) - claim))
-    # at a tie an ulp may change the branch: that is no rounding
-    return {
-        k: np.minimum(moved[k], FINE * _largest(claim)) if _is_double(subject, k) else moved[k]
-        for k, claim in claims.items()
-    }
+    # an ulp may change the branch at a tie, which is no rounding
+    most = {k: (FINE if _is_double(subject, k) else COARSE) * _largest(claim) for k, claim in claims.items()}
+    return {k: np.minimum(moved[k], most[k]) for k in claims}
 
 
 def _is_double(subject: Subject, k: int) -> bool:
