@@ -270,4 +270,5 @@ def accuse(subject: Subject, what: str, of: str, found: Diagnosis, **facts: Any)
 
 
 def largest(array: Array) -> float:
+    """The largest magnitude, 0 if there is none."""
     return float(np.max(np.abs(np.nan_to_num(array)), initial=0.0))
