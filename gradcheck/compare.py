@@ -71,8 +71,3 @@ def half_ulp(values: Array, dtype: np.dtype[Any]) -> Array:
     with np.errstate(all="ignore"):
         exponent = np.maximum(np.where(values == 0, info.minexp, np.frexp(values)[1] - 1), info.minexp)
         return np.asarray(np.ldexp(0.5, exponent - info.nmant))
-
-
-def overflows(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Where a value lies beyond the largest number of `dtype`."""
-    return np.abs(values) > float(ml_dtypes.finfo(dtype).max)
