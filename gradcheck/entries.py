@@ -1,124 +1,45 @@
-"""One gradient, entry by entry: numerical derivatives, and a second look at what does not match."""
+"""One gradient, entry by entry: numerical derivatives, and a second look at what does not match.
+
+The first look is cheap: one complex step an entry, or two values. It only acquits. What it leaves in doubt is looked at
+with four step sizes, then with many; and those decide.
+"""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from gradcheck.diagnose import TINY, Diagnosis, diagnose
+from gradcheck.diagnose import TINY, Diagnosis
 from gradcheck.differences import LEVELS, UNIT, extrapolated, noise_gain, steps
+from gradcheck.entry import (
+    COARSE,
+    DUST,
+    FINE,
+    NEIGHBOURS,
+    ONE,
+    by_complex_step,
+    by_steps,
+    by_two_values,
+    complex_slope,
+    extrapolated_once,
+    largest,
+    reach,
+    unit,
+)
 from gradcheck.report import Verdict, coarser
-from gradcheck.subject import Subject, floating
+from gradcheck.subject import Subject
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-REEXAMINED = 256  # doubtful entries of an array that are looked at with many step sizes
+REEXAMINED = 40_000  # evaluations that are spent on the doubtful entries of an array
 ENOUGH = 16  # or so many of them, if all are wrong
-COARSE = 1e-3  # of the largest entry: an error bar beyond it, or beyond half the digits of the dtype, resolves nothing
-IMAGINARY = 1e-100  # so small that the truncation of a complex step, its square, is nothing
-SAMPLED = 4  # entries on which it is tried how small an error would be seen
-NEIGHBOURS = 3  # points an ulp away, which show what rounding does
-FINE = 1e-9  # of the largest entry: an error bar beyond it is worth a second look
-
-
-def unit(array: Array) -> float:
-    """The unit roundoff of an array's dtype."""
-    return float(ml_dtypes.finfo(array.dtype).eps) / 2
-
-
-def total(subject: Subject, noise: Sequence[Array]) -> float:
-    """The noise of <cotangents, outputs>: roundings are independent."""
-    pairs = zip(subject.cotangents, noise, strict=True)
-    return math.hypot(*(float(v) for dy, bar in pairs for v in (dy.astype(np.float64) * bar).ravel()))
-
-
-def is_double(subject: Subject, k: int) -> bool:
-    """Whether an array is in double precision."""
-    return subject.arrays[k].dtype == np.float64
-
-
-def beside(subject: Subject, k: int, copy: int) -> Array:
-    """An array with every entry moved by an ulp or not at all."""
-    array = subject.arrays[k]
-    step = np.sign(np.trunc(subject.signed(array, "beside", copy, k).astype(np.float64) * 2 / 1.5))
-    return np.asarray(array.astype(np.float64) * (1 + 2 * unit(array) * step)).astype(array.dtype)
-
-
-def complex_works(subject: Subject, which: Sequence[int], noise: Sequence[Array]) -> bool:
-    """Whether the forward takes a complex step: along a random direction it gives what central differences give."""
-    if any(subject.arrays[k].dtype != np.float64 for k in which):
-        return False
-    directions = {k: subject.signed(subject.arrays[k], "complex", k) for k in which}
-    arrays = [a + 1j * IMAGINARY * directions[k] if k in directions else a for k, a in enumerate(subject.arrays)]
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("error")  # a forward that drops the imaginary part warns of it
-        change = subject.change(arrays)
-        if change is None or not all(np.isfinite(d).all() for d in change):
-            return False
-        slope = sum(
-            float(np.sum(dy * np.imag(d))) / IMAGINARY for dy, d in zip(subject.cotangents, change, strict=True)
-        )
-        found = diagnose(subject.phi({k: (..., v) for k, v in directions.items()}), slope, total(subject, noise))
-    return found.verdict is Verdict.MATCH and any(np.any(np.imag(d)) for d in change)
-
-
-def _by_complex_step(subject: Subject, k: int) -> Iterator[tuple[float, float, bool]]:
-    """For each entry the derivative, its error bar, and whether a kink may be near (which this method cannot tell)."""
-    for at in np.ndindex(subject.arrays[k].shape):
-        arrays = list(subject.arrays)
-        arrays[k] = arrays[k].astype(complex)
-        arrays[k][at] += 1j * IMAGINARY
-        change = subject.change(arrays)
-        if change is None:
-            yield math.nan, math.inf, False
-            continue
-        terms = [dy * np.imag(d) / IMAGINARY for dy, d in zip(subject.cotangents, change, strict=True)]
-        size = sum(float(np.abs(t).sum()) for t in terms)
-        values = [np.abs(dy * subject.outputs[j]) for dy, j in zip(subject.cotangents, subject.slot, strict=True)]
-        reached = sum(float(np.sum(v[t != 0])) for v, t in zip(values, terms, strict=True))
-        # what rounding does to the sum, and what the rounding of the outputs hides from anything but a complex step
-        rounding = (64 + sum(t.size for t in terms)) * UNIT * size
-        hidden = 16 * UNIT * reached / max(1.0, float(abs(subject.arrays[k][at])))
-        yield sum(float(t.sum()) for t in terms), rounding + hidden + 1e10 * IMAGINARY**2, False
-
-
-def _complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> float:
-    """The complex step in one entry, at a neighbour of the point."""
-    arrays = [beside(subject, j, copy) if floating(a) else a for j, a in enumerate(subject.arrays)]
-    arrays[k] = arrays[k].astype(complex)
-    arrays[k][at] += 1j * IMAGINARY
-    with np.errstate(all="ignore"):
-        change = subject.change(arrays)
-    return subject.inner(None if change is None else [np.imag(d) / IMAGINARY for d in change])
-
-
-def _by_differences(subject: Subject, k: int, noise: Sequence[Array]) -> Iterator[tuple[float, float, bool]]:
-    """The same by central differences at four step sizes; a kink shows by an even part that falls like the step."""
-    array = subject.arrays[k]
-    sizes = steps(2.0**-5 if array.dtype == np.float64 else 2.0**-2)
-    for at in np.ndindex(array.shape):
-        scale = max(1.0, float(abs(array[at])))
-        slopes, even, bars = np.full(LEVELS, math.nan), np.zeros(LEVELS), np.zeros(LEVELS)
-        for level, h in enumerate(sizes * scale):
-            up, down = (subject.moved({k: (at, np.asarray(1.0))}, t) for t in (h, -h))
-            width = float(up[k][at]) - float(down[k][at])
-            above, below = subject.change(up), subject.change(down)
-            if above is None or below is None or not width:
-                continue
-            parts = [a - b for a, b in zip(above, below, strict=True)]
-            slopes[level] = subject.inner(parts) / width
-            even[level] = subject.inner([a + b for a, b in zip(above, below, strict=True)])
-            for dy, part, bar in zip(subject.cotangents, parts, noise, strict=True):
-                bars[level] += float(np.sum(np.abs(dy.astype(np.float64)) * bar * (part != 0)))
-        value, change = extrapolated(slopes)
-        rates = np.abs(even[:-1]) / np.maximum(np.abs(even[1:]), TINY)
-        kinked = bool(np.all((rates > 1.5) & (rates < 2.6)) and abs(even[-1]) > 12 * bars.max() + TINY)
-        yield float(value), float(2 * change + bars.max() * noise_gain(sizes * scale)), kinked
+NEAREST = 2.0**-36  # a kink that is nearer is as good as at the point
+BENT = 32  # an even part beyond so many steps may be a kink; one of a function of scale 1 is below 1
+SURE = 2  # error bars, of the complex step
 
 
 class Entries:
@@ -133,30 +54,38 @@ class Entries:
         Its claimed gradient.
     wobble : ndarray
         Its rounding error, as far as it is known.
-    noise : sequence of ndarray
-        The noise of each output entry.
-    complex_step : bool
-        Whether the forward takes a complex step.
+    noise : float
+        The noise of <cotangents, outputs>: a standard deviation.
+    step : float
+        The step of the first look, relative to entries above 1; 0 for the complex step.
     """
 
-    def __init__(
-        self, subject: Subject, k: int, claim: Array, wobble: Array, noise: Sequence[Array], complex_step: bool
-    ) -> None:
-        self.subject, self.k, self.claim, self.complex_step = subject, k, claim, complex_step
-        estimates = _by_complex_step(subject, k) if complex_step else _by_differences(subject, k, noise)
-        with np.errstate(all="ignore"):
-            found = np.array(list(estimates), np.float64).reshape(*claim.shape, 3)
-        self.value, self.unit, self.total = found[..., 0], unit(subject.arrays[k]), total(subject, noise)
+    def __init__(self, subject: Subject, k: int, claim: Array, wobble: Array, noise: float, step: float) -> None:
+        self.subject, self.k, self.claim, self.noise = subject, k, claim, noise
+        self.complex_step = not step
+        self.unit = unit(subject.arrays[k])
         least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)
         self.own = np.asarray(16 * self.unit * np.abs(claim) + 4 * wobble + least)
-        self.error = np.asarray(found[..., 1] + self.own)
+        estimates = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
+        with np.errstate(all="ignore"):
+            found = np.array(list(estimates), np.float64).reshape(*claim.shape, 2)
+        self.value = found[..., 0]
+        self.limit = subject.report.evaluations + REEXAMINED
+        top = max(largest(claim), float(np.median(np.abs(np.nan_to_num(self.value)))) if claim.size else 0.0)
+        self.own += DUST * top / (1 if self.complex_step else 2)
+        if step:
+            self.error = np.asarray(4 * noise / (step * reach(subject.arrays[k])) + FINE * top + self.own)
+        else:  # a backward may take its slope from the outputs, as y (1 - y), with their rounding
+            coarsest = max(self.unit, *(unit(subject.outputs[j]) for j in subject.slot))
+            self.error = np.asarray(found[..., 1] + 16 * coarsest * top + self.own)
         known = np.abs(self.value) > self.error  # what is below its error bar may be 0
         self.top = max(largest(claim), largest(np.where(known, self.value, 0.0)))
         with np.errstate(all="ignore"):
             self.off = np.asarray(np.abs(self.value - claim))
+            bent = np.abs(found[..., 1]) > max(COARSE, BENT * step) * self.top if step else np.zeros(claim.shape, bool)
             unsure = ~(self.error <= self.coarse * self.top) & (self.top > 0)
-            self.doubtful = np.asarray(~(self.off <= self.error) | unsure | (found[..., 2] > 0))
-            self.vague = ~self.doubtful & (self.error > FINE * self.top) & (self.unit == UNIT)
+            few = bool(step) and claim.size <= LEVELS  # as cheap as random directions are
+            self.doubtful = np.asarray(~(self.off <= self.error) | unsure | bent | few)
         self.diagnoses: dict[tuple[int, ...], Diagnosis] = {}
 
     @property
@@ -165,60 +94,96 @@ class Entries:
         return max(COARSE, math.sqrt(2 * self.unit))
 
     def reexamine(self) -> None:
-        """Look at doubtful entries with many step sizes, the worst first; then at vague ones."""
+        """Look at doubtful entries again, the worst first."""
         with np.errstate(all="ignore"):
             badness = np.where(np.isnan(self.off), np.inf, self.off / np.maximum(self.error, TINY))
-        for entries in (self.doubtful, self.vague):
-            for flat in np.argsort(badness, axis=None)[::-1]:
-                at = tuple(int(i) for i in np.unravel_index(flat, self.claim.shape))
-                if not entries[at] or len(self.diagnoses) == REEXAMINED:
-                    continue
-                if len(self.diagnoses) >= ENOUGH and all(d.verdict is Verdict.WRONG for d in self.diagnoses.values()):
-                    return
-                self._diagnose(at)
+        for flat in np.argsort(badness, axis=None)[::-1]:
+            at = tuple(int(i) for i in np.unravel_index(flat, self.claim.shape))
+            if not self.doubtful[at]:
+                continue
+            if self.subject.report.evaluations > self.limit or self._hopeless():
+                return
+            self.look_again(at)
 
-    def _judged(self, at: tuple[int, ...]) -> Diagnosis:
-        """What the complex step at neighbours of the point, or many step sizes, say of an entry."""
-        if not self.complex_step:
-            return self._by_steps(at)
+    def _hopeless(self) -> bool:
+        wrong = [found.verdict is Verdict.WRONG for found in self.diagnoses.values()]
+        return len(wrong) >= ENOUGH and all(wrong)
+
+    def look_again(self, at: tuple[int, ...]) -> Diagnosis:
+        """Judge one entry: by the complex step at neighbours of the point, or by four step sizes, then by many."""
+        found = (self._by_neighbours if self.complex_step else self._by_levels)(at)
+        if found.verdict is Verdict.MATCH and found.error > self.coarse * self.top and self.top:
+            dtype = self.subject.arrays[self.k].dtype
+            why = f"resolved to {found.error / self.top:.1g} of the largest entry only, in {dtype}"
+            found = Diagnosis(Verdict.INCONCLUSIVE, found.value, found.error, why=why)
+        if found.verdict is Verdict.MATCH:
+            self.doubtful[at], self.error[at] = False, max(found.error, TINY)
+            self.off[at] = abs(found.value - float(self.claim[at]))
+        else:
+            self.doubtful[at], self.diagnoses[at] = True, found
+        if math.isfinite(found.value):
+            self.value[at] = found.value
+        return found
+
+    def _by_neighbours(self, at: tuple[int, ...]) -> Diagnosis:
         value = float(self.value[at])
-        beside = [_complex_slope(self.subject, self.k, at, copy) for copy in range(NEIGHBOURS)]
-        error = float(self.error[at]) + 4 * max(abs(other - value) for other in beside)
+        others = [complex_slope(self.subject, self.k, at, copy) for copy in range(NEIGHBOURS)]
+        error = float(self.error[at]) + 4 * max(abs(other - value) for other in others)
         off = abs(value - float(self.claim[at]))
         if off <= error:
             return Diagnosis(Verdict.MATCH, value, error)
         steps = self._by_steps(at)
         if steps.slopes is not None or steps.verdict is Verdict.JUMP or not math.isfinite(error):
             return steps  # a complex step sees one branch only
-        verdict = Verdict.WRONG if off > 3 * error else Verdict.INCONCLUSIVE
-        return Diagnosis(verdict, value, error, why=f"off by {off / error:.3g} error bars")
+        if steps.verdict is Verdict.MATCH and abs(steps.value - value) > 2 * steps.error:
+            return steps  # a complex step does not see what is done to real parts alone
+        verdict = Verdict.WRONG if off > SURE * error else Verdict.INCONCLUSIVE
+        agree = abs(steps.value - value) <= 3 * (steps.error + error)
+        also = "; central differences agree with the complex step" if agree else ""
+        return Diagnosis(verdict, value, error, why=f"off by {off / error:.3g} error bars{also}")
+
+    def _by_levels(self, at: tuple[int, ...]) -> Diagnosis:
+        """Four step sizes, extrapolated, may acquit; an even part that falls like the step may be a kink."""
+        subject, k, array = self.subject, self.k, self.subject.arrays[self.k]
+        sizes = steps(2.0**-5 if self.unit == UNIT else 2.0**-2) * float(reach(array)[at])
+        ups, downs, widths = np.zeros((3, LEVELS))
+        for level, h in enumerate(sizes):
+            up, down = (subject.moved({k: (at, ONE)}, t) for t in (h, -h))
+            widths[level] = float(up[k][at]) - float(down[k][at])
+            ups[level], downs[level] = subject.rise(up), subject.rise(down)
+        value, change = extrapolated((ups - downs) / widths)
+        claim, noise = float(self.claim[at]), self.noise * noise_gain(sizes)
+        error = float(2 * change + 2 * noise + self.own[at])
+        even, gap = ups + downs, abs(ups[-1] + downs[-1]) / sizes[-1]
+        rates = np.abs(even[:-1]) / np.maximum(np.abs(even[1:]), TINY)
+        if np.all((rates > 1.5) & (rates < 2.6)) and abs(even[-1]) > 12 * self.noise + TINY:
+            (above, bar), (below, its) = extrapolated_once(ups / sizes), extrapolated_once(-downs / sizes)
+            slack = bar + its + 2 * noise + float(self.own[at])
+            inside = min(below, above) - slack <= claim <= max(below, above) + slack
+            if slack < gap / 20 and inside and self._kinked_at(at, gap):
+                slopes = min(below, above), max(below, above)
+                why = f"a kink within {sizes[-1]:.1g}: one-sided slopes [{slopes[0]:.6g}, {slopes[1]:.6g}]"
+                return Diagnosis(Verdict.KINK, (below + above) / 2, slack, slopes, why)
+        elif (
+            abs(float(value) - claim)
+            <= error
+            <= min(max(FINE * self.top, 4 * noise + 2 * float(self.own[at])), self.coarse * self.top)
+        ):
+            return Diagnosis(Verdict.MATCH, float(value), error)
+        return self._by_steps(at)
+
+    def _kinked_at(self, at: tuple[int, ...], gap: float) -> bool:
+        """Whether the gap of a kink is there at a tiny step too: not at a kink nearby."""
+        size, (k, move) = float(abs(self.subject.arrays[self.k][at])), (self.k, (at, ONE))
+        step = min(NEAREST, size / 8) if size else NEAREST
+        even = sum(self.subject.rise(self.subject.moved({k: move}, t)) for t in (step, -step))
+        return self.unit == UNIT and abs(even) > max(gap * step / 2, 12 * self.noise)
 
     def _by_steps(self, at: tuple[int, ...]) -> Diagnosis:
-        size = float(abs(self.subject.arrays[self.k][at]))
-        phi = self.subject.phi({self.k: (at, np.asarray(1.0))})
-        widen = max(1.0, size) * (1 if self.unit == UNIT else 4)  # short formats have no room for small steps
-        found = diagnose(phi, float(self.claim[at]), self.total, widen, self.unit * size, self.unit)
-        off, bar = abs(found.value - float(self.claim[at])), found.error + float(self.own[at])
-        if found.verdict is Verdict.WRONG and found.slopes is None and off <= 6 * bar:
-            found = Diagnosis(
-                Verdict.MATCH if off <= 2 * bar else Verdict.INCONCLUSIVE, found.value, bar, why=found.why
-            )
-        return found
-
-    def _diagnose(self, at: tuple[int, ...]) -> None:
-        found = self._judged(at)
-        if found.verdict is Verdict.MATCH and found.error > self.coarse * self.top and self.top:
-            dtype = self.subject.arrays[self.k].dtype
-            why = f"resolved to {found.error / self.top:.1g} of the largest entry only, in {dtype}"
-            found = Diagnosis(Verdict.INCONCLUSIVE, found.value, found.error, why=why)
-        if self.vague[at] and found.verdict is not Verdict.WRONG:
-            self.error[at] = min(self.error[at], max(found.error, TINY) * 2)
-            return
-        self.doubtful[at] = True
-        self.diagnoses[at] = found
+        return by_steps(self.subject, self.k, at, float(self.claim[at]), float(self.own[at]), self.noise)
 
     def report(self) -> None:
-        """Findings, and how finely the gradient was resolved."""
+        """Findings, and how large an error the worst error bar was a part of."""
         report = self.subject.report
         report.compared += self.claim.size
         found: dict[Verdict, list[tuple[int, ...]]] = {}
@@ -226,35 +191,59 @@ class Entries:
             found.setdefault(diagnosis.verdict, []).append(at)
         left = int(np.count_nonzero(self.doubtful)) - len(self.diagnoses)
         for verdict, places in found.items():
-            if verdict is not Verdict.MATCH:
-                self._find(places, left if verdict is Verdict.WRONG else 0)
+            self._find(places, left if verdict is Verdict.WRONG else 0)
         if left and Verdict.WRONG not in found:
             name, of = self.subject.names[self.k], f"{left} more of {self.claim.size} entries"
             message = f"gradient of {name} is doubtful at {of}, which were not looked at again"
             facts = {"argument": name, "wrong": left, "compared": self.claim.size}
             self.subject.find("G203", message, Verdict.INCONCLUSIVE, **facts)
-        resolved = max(self._resolved(), *(6 * self.diagnoses[at].error for at in found.get(Verdict.MATCH, ())), 0.0)
-        if 0 < resolved < self.top:
-            report.resolution = coarser(report.resolution, resolved / self.top)
         with np.errstate(all="ignore"):
             fractions = np.where(self.doubtful, 0.0, self.off / np.maximum(self.error, TINY))
         report.fraction = max(report.fraction, float(np.max(np.nan_to_num(fractions), initial=0.0)))
 
-    def _resolved(self) -> float:
-        """The smallest error that would have been called WRONG in an entry that was not doubtful; tried on a few."""
-        error = np.where(self.doubtful, 0.0, self.error)
-        bars = [float(np.max(error, initial=0.0))]
-        for flat in np.argsort(error, axis=None)[::-1][:SAMPLED]:
-            at = tuple(int(i) for i in np.unravel_index(flat, error.shape))
-            if error[at] and math.isfinite(found := self._judged(at).error):
-                bars.append(found)
-        return (3 if self.complex_step else 6) * max(bars)
+    @property
+    def bar(self) -> float:
+        """The widest error bar of an entry that is not in doubt."""
+        return float(np.max(np.where(self.doubtful, 0.0, self.error), initial=0.0))
+
+    def resolve(self, smallest: float) -> None:
+        """Take note of the smallest error that would have been called WRONG."""
+        if 0 < smallest < self.top:
+            self.subject.report.resolution = coarser(self.subject.report.resolution, smallest / self.top)
+
+    @property
+    def accused(self) -> bool:
+        """Whether an entry was found to be other than right, or at a kink."""
+        return any(found.verdict is not Verdict.KINK for found in self.diagnoses.values())
+
+    @property
+    def at_kinks(self) -> Array:
+        """Which entries are at a kink, or in doubt."""
+        return self.doubtful
+
+    @property
+    def kinks(self) -> list[tuple[int, ...]]:
+        """Where a claim lies between the slopes of a kink."""
+        return [at for at, found in self.diagnoses.items() if found.verdict is Verdict.KINK]
+
+    def accuse(self, at: tuple[int, ...], found: Diagnosis) -> None:
+        """Call an entry wrong."""
+        self.doubtful[at], self.diagnoses[at] = True, found
 
     def _find(self, places: Sequence[tuple[int, ...]], more: int) -> None:
         name, worst, count = self.subject.names[self.k], places[0], len(places) + more
         facts = {"argument": name, "index": worst, "wrong": count, "compared": self.claim.size}
         of, found = f" at {count} of {self.claim.size} entries", self.diagnoses[worst]
-        accuse(self.subject, f"gradient of {name}", of, found, got=float(self.claim[worst]), **facts)
+        hint = self._cause() if found.verdict is Verdict.WRONG else ""
+        accuse(self.subject, f"gradient of {name}", of, found, got=float(self.claim[worst]), hint=hint, **facts)
+
+    def _cause(self) -> str:
+        from gradcheck.causes import in_function
+
+        s = self.subject
+        facts: dict[str, Any] = {"slot": s.slot, "names": s.names, "error": self.own, "complex_step": self.complex_step}
+        cause = in_function(s.forward, s.arrays, self.k, self.claim, s.weights, s.attrs, **facts)
+        return "" if cause is None else cause.text
 
 
 def accuse(subject: Subject, what: str, of: str, found: Diagnosis, **facts: Any) -> None:
@@ -267,8 +256,3 @@ def accuse(subject: Subject, what: str, of: str, found: Diagnosis, **facts: Any)
         subject.find("G201" if found.slopes is None else "G204", f"{what} is wrong{of}", **facts)
     else:
         subject.find("G203", f"{what} could not be resolved{of}: {found.why}", found.verdict, **facts)
-
-
-def largest(array: Array) -> float:
-    """The largest magnitude, 0 if there is none."""
-    return float(np.max(np.abs(np.nan_to_num(array)), initial=0.0))

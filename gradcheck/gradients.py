@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnose import Diagnosis, diagnose, noise_level
-from gradcheck.differences import LEVELS
-from gradcheck.entries import (
+from gradcheck.diagnose import Diagnosis, diagnose
+from gradcheck.differences import LEVELS, UNIT
+from gradcheck.entries import SURE, Entries, accuse
+from gradcheck.entry import (
     COARSE,
     FINE,
+    IMAGINARY,
     NEIGHBOURS,
-    Entries,
-    accuse,
+    WRONG_AT,
     beside,
-    complex_works,
+    complexified,
     is_double,
     largest,
-    total,
-    unit,
+    within_kinks,
 )
+from gradcheck.projections import NEAR, PROBES, Looks, missed, random_ways, resolved
 from gradcheck.report import Report, Verdict, coarser
 from gradcheck.subject import Raised, Subject, claimed, floating, prepared
 from gradcheck.verify import whole
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BUDGET = 50_000  # forward evaluations that buy every entry; beyond it, random directions
-DIRECTIONS = 8
+BUDGET = 20_000  # evaluations of forward
+WORK = 200_000_000  # numbers that go in and come out in all of them, unless more are asked for
+GLANCES = 8 * PROBES  # evaluations that random directions take at least
+ALONG = " along random directions"
+ASIDE = 2.0**-10  # how far a point is moved away from kinks
+STEPS = 2.0**-24, 2.0**-4  # of the first look at an entry: neither lost in rounding, nor beyond a scale of 1
 
 
 def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
@@ -52,54 +58,175 @@ def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
     return {k: np.minimum(moved[k], most[k]) for k in claims}
 
 
-def _noise(subject: Subject, which: Sequence[int]) -> list[Array]:
-    """The noise of each output entry, measured along a random direction; at least its rounding."""
-    move = {k: (..., subject.signed(subject.arrays[k], "noise", k).astype(np.float64)) for k in which}
-    level = noise_level(subject.phi(move))
-    floors = [np.abs(y.astype(np.float64)) * unit(y) for y in (subject.outputs[k] for k in subject.slot)]
-    size = math.hypot(*(float(v) for floor in floors for v in floor.ravel()))
-    if not size:
-        return [np.full(floor.shape, level) for floor in floors]
-    return [max(1.0, level / size) * floor for floor in floors]
+def affordable(subject: Subject) -> int:
+    """How many evaluations of forward are taken where nothing is said."""
+    return max(1, min(BUDGET, WORK // sum(a.size for a in (*subject.arrays, *subject.outputs))))
 
 
-def _check_directions(subject: Subject, claims: Mapping[int, Array], noise: Sequence[Array]) -> None:
-    """Random directions in all arrays at once: bounded signed ones, so that no single entry is overlooked."""
-    level, report = total(subject, noise), subject.report
-    size = max(largest(claim) for claim in claims.values())
-    slips = [(g * subject.arrays[k] * unit(subject.arrays[k])).ravel() for k, g in claims.items()]
-    blur, single = math.hypot(*map(float, np.concatenate(slips))), any(not is_double(subject, k) for k in claims)
-    for number in range(DIRECTIONS):
-        move = {k: (..., subject.signed(subject.arrays[k], "direction", number, k).astype(np.float64)) for k in claims}
-        claim = math.fsum(float(np.sum(claims[k] * move[k][1])) for k in claims)
-        found = diagnose(subject.phi(move), claim, level + blur, 4.0 if single else 1.0)
-        if found.verdict is Verdict.MATCH and found.error > COARSE * max(abs(claim), size):
-            found = Diagnosis(Verdict.INCONCLUSIVE, found.value, found.error, why="the error bar is too wide")
-        if found.verdict is not Verdict.MATCH:
-            what = f"the derivative along random direction {number}"
-            accuse(subject, what, "", found, argument="direction", got=claim)
-        elif size:  # a single entry moves by half a step at least
-            report.resolution = coarser(report.resolution, 2 * 6 * found.error / size)
-    report.compared += sum(claim.size for claim in claims.values())
-    report.notes.append(
-        f"{sum(c.size for c in claims.values())} entries are beyond the budget of {BUDGET} forward evaluations: "
-        f"{DIRECTIONS} random directions were compared"
-    )
+def _takes_complex_steps(looks: Looks) -> bool:
+    """Whether a complex step along a direction gives what central differences give."""
+    subject, (direction, found), arrays = looks.subject, looks.first, complexified(looks.subject.arrays)
+    for k, (_, way) in direction.move.items():
+        arrays[k] += 1j * IMAGINARY * way
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a forward that drops the imaginary part warns of it
+        ends = subject.values(arrays)
+    if ends is None or not all(np.isfinite(end).all() for end in ends) or not any(np.any(np.imag(e)) for e in ends):
+        return False
+    terms = [dy * np.imag(end) / IMAGINARY for dy, end in zip(subject.weights, ends, strict=True)]
+    slope, size = sum(float(t.sum()) for t in terms), sum(float(np.abs(t).sum()) for t in terms)
+    slack = (64 + sum(t.size for t in terms)) * UNIT * size
+    if looks.clear and abs(slope - found.value) <= 2 * found.error + slack:
+        return True
+    judged = diagnose(subject.phi(direction.move), slope, looks.noise)
+    return judged.verdict is Verdict.MATCH and judged.error <= COARSE * max(direction.size, abs(slope))
 
 
-def _compare(subject: Subject, claims: Mapping[int, Array]) -> None:
-    which = list(claims)
-    noise = _noise(subject, which)
-    if sum(claim.size for claim in claims.values()) * 2 * LEVELS > BUDGET:
-        _check_directions(subject, claims, noise)
-        return
-    complex_step, wobble = complex_works(subject, which, noise), _wobble(subject, claims)
-    for k, claim in claims.items():
-        entries = Entries(subject, k, claim, wobble[k], noise, complex_step)
+class _Check:
+    """How much of the gradients the budget affords, and their comparison."""
+
+    def __init__(self, subject: Subject, claims: dict[int, Array], budget: int) -> None:
+        self.subject, self.claims, self.budget, self.looks = subject, claims, budget, Looks(subject, claims)
+        self.step = math.nan  # of the first look at an entry; 0 for the complex step
+        if min(claim.size for claim in claims.values()) <= budget:
+            self.step = 0.0 if _takes_complex_steps(self.looks) else self._step()
+
+    def _step(self) -> float:
+        """The step of the first look: noise no more than it must be, truncation no more than noise."""
+        direction, found = self.looks.first
+        (least, most), noise = STEPS, found.noise if self.looks.clear else self.looks.noise
+        size = max(direction.size, abs(found.value)) if self.looks.clear else direction.size
+        wanted = 8 * noise / (FINE * size) if size else most
+        even = (noise / found.bend) ** (1 / 3) if self.looks.clear and found.bend > 0 else most
+        return float(min(max(min(wanted, even), least), most))
+
+    def _cost(self, k: int) -> int:
+        size = self.claims[k].size
+        return size if not self.step else min(2 * LEVELS * size, 2 * size + GLANCES)
+
+    def run(self) -> None:
+        """Every entry of the arrays that the budget affords, the smaller ones first; random directions for the rest."""
+        left, full = self.budget, []
+        for k in sorted(self.claims, key=lambda k: self.claims[k].size):
+            if self._cost(k) <= left:
+                left -= self._cost(k)
+                full.append(k)
+        if full:
+            self.looks.wobble = _wobble(self.subject, {k: self.claims[k] for k in full})
+        for k in self.claims:
+            (self._every_entry if k in full else self._directions)(k)
+        report, names = self.subject.report, self.subject.names
+        how = "complex step" if not self.step else f"central differences and {PROBES} random directions"
+        within = f"{report.evaluations} evaluations of forward, of a budget of {self.budget}"
+        if len(full) == len(self.claims):
+            report.notes.append(f"every entry, by {how}: {within}")
+        elif full:
+            report.notes.append(f"every entry of {', '.join(names[k] for k in full)}, by {how}; in all {within}")
+        else:
+            report.notes.append(f"random directions only: {within}")
+
+    def _every_entry(self, k: int) -> None:
+        entries = Entries(self.subject, k, self.claims[k], self.looks.wobble[k], self.looks.noise, self.step)
         entries.reexamine()
+        if len(entries.kinks) > 1 and not entries.accused:
+            found = self.looks.together(k, entries.kinks)
+            if found is not None:
+                name = self.subject.names[k]
+                what, of = f"gradient of {name}", f" where its {len(entries.kinks)} entries at kinks move together"
+                accuse(self.subject, what, of, found, argument=name)
+        smallest = (WRONG_AT if self.step else SURE) * entries.bar
+        if self.step and entries.claim.size > LEVELS and not entries.accused:
+            smallest = min(smallest, self._sharpened(k, entries))
+        entries.resolve(smallest)
         entries.report()
-    method = "complex step" if complex_step else f"central differences of {LEVELS} step sizes, extrapolated"
-    subject.report.notes.append(f"every entry, by {method}: {subject.report.evaluations} evaluations of forward")
+
+    def _probed(self, k: int, still: Array | None = None) -> tuple[list[float], tuple[int, ...] | None, Diagnosis]:
+        """Random directions in one array: the error bars of those that match, and what is behind the others."""
+        bars, outcome, unlocated = [], Diagnosis(Verdict.MATCH), []
+        for number in range(PROBES):
+            ways = random_ways(self.subject, [k], "direction", number)
+            if still is not None:
+                ways[k][still] = 0.0
+            direction = self.looks.along(ways)
+            found = self.looks.judge(direction, hasty=True)
+            if found.verdict is Verdict.MATCH:
+                bars.append(found.error)
+                continue
+            if still is None and (found.slopes or found.verdict is Verdict.INCONCLUSIVE):
+                beside = self._beside_kinks(k)
+                if beside is not None:
+                    return bars, None, beside
+            at, behind = self.looks.search(k, ways[k])
+            if behind.verdict is Verdict.WRONG:
+                return bars, at, behind
+            found = self.looks.judge(direction)
+            if found.verdict is Verdict.WRONG and found.slopes is None and behind.verdict is Verdict.MATCH:
+                unlocated.append(found)  # an error in many entries, each too small to be seen for itself
+                behind = Diagnosis(Verdict.INCONCLUSIVE, found.value, found.error, why=found.why)
+            elif behind.verdict is Verdict.MATCH:
+                bars.append(max(behind.error, found.error if found.verdict is Verdict.MATCH else 0.0))
+            if behind.verdict.severity > outcome.verdict.severity:
+                outcome = behind
+        if len(unlocated) > 1 and is_double(self.subject, k):
+            return bars, None, unlocated[0]
+        return bars, None, outcome
+
+    def _beside_kinks(self, k: int) -> Diagnosis | None:
+        """KINK where the claim lies within the kinks' slopes, and matches at a point moved away from them."""
+        subject, ways = self.subject, random_ways(self.subject, list(self.claims), "beside")
+        near = Diagnosis(Verdict.KINK, error=self.looks.noise / NEAR, within=NEAR)
+        for way in (ways[k], np.abs(ways[k]) * np.where(self.claims[k] < 0, -1.0, 1.0)):
+            if not within_kinks(subject, {k: (..., way)}, self.looks.along({k: way}).claim, near):
+                return None
+        arrays = subject.moved({j: (..., way) for j, way in ways.items()}, ASIDE)
+        other = Subject(subject.forward, subject.backward, arrays, subject.attrs, subject.seed, subject.names)
+        claims = claimed(other) if prepared(other) else {}
+        if k not in claims or other.report.findings:
+            return None
+        looks = Looks(other, claims)
+        probes = [looks.along({k: random_ways(other, [k], "direction", number)[k]}) for number in range(PROBES)]
+        found = [looks.judge(probe) for probe in probes]
+        subject.report.evaluations += other.report.evaluations
+        if any(one.verdict is not Verdict.MATCH for one in found):
+            return None
+        why = f"random directions meet kinks, and the claim lies within them; {ASIDE:.0e} away it matches"
+        return Diagnosis(Verdict.KINK, why=why)
+
+    def _sharpened(self, k: int, entries: Entries) -> float:
+        """The smallest error that random directions see; where they see one, an entry is accused."""
+        bars, at, behind = self._probed(k, entries.doubtful)
+        if behind.verdict is Verdict.WRONG and at is not None:
+            entries.accuse(at, behind)
+        elif behind.verdict is Verdict.WRONG:
+            accuse(self.subject, f"gradient of {self.subject.names[k]}", ALONG, behind, argument=self.subject.names[k])
+        return 2 * WRONG_AT * max(bars) if len(bars) == PROBES else math.inf
+
+    def _directions(self, k: int) -> None:
+        """Random directions in one array, for itself."""
+        subject, claim, name = self.subject, self.claims[k], self.subject.names[k]
+        before = subject.report.evaluations
+        bars, at, behind = self._probed(k)
+        facts: dict[str, Any] = {"argument": name, "compared": claim.size}
+        if at is not None and behind.verdict is Verdict.WRONG:
+            of = f" at {name}[{','.join(map(str, at))}] and maybe at more of {claim.size} entries"
+            accuse(subject, f"gradient of {name}", of, behind, index=at, wrong=1, got=float(claim[at]), **facts)
+        elif behind.verdict is not Verdict.MATCH:
+            accuse(subject, f"gradient of {name}", ALONG, behind, **facts)
+        subject.report.compared += claim.size
+        smallest = resolved(claim, bars)
+        if smallest > 0:
+            subject.report.resolution = coarser(subject.report.resolution, smallest / largest(claim))
+        note = f"{name}: {claim.size} entries by {len(bars)} random directions"
+        note += f", {subject.report.evaluations - before} evaluations of forward"
+        if len(bars) == PROBES:
+            chance = missed(claim, subject.arrays[k], bars)
+            subject.report.miss_probability = coarser(subject.report.miss_probability, chance)
+            note += (
+                f"; a single entry wrong by 1 % is missed with probability {chance:.0e}"
+                if chance > 0
+                else ("; a single entry wrong by 1 % is not missed")
+            )
+        subject.report.notes.append(note)
 
 
 def check_gradients(
@@ -110,6 +237,7 @@ def check_gradients(
     *,
     seed: int = 0,
     names: Sequence[str] | None = None,
+    budget: int | None = None,
 ) -> Report:
     """Check a hand-written backward against the numerical derivative of its forward, entry by entry.
 
@@ -155,9 +283,11 @@ def check_gradients(
             raise TypeError(f"{name}: got {type(function).__name__}; admitted: a callable")
     start = time.perf_counter()
     subject = Subject(forward, backward, arrays, attrs, whole("seed", seed, 0), names)
+    allowed = None if budget is None else whole("budget", budget, 1)
     report = subject.report
     if prepared(subject) and (claims := claimed(subject)):
-        _compare(subject, claims)
+        with np.errstate(all="ignore"):
+            _Check(subject, claims, affordable(subject) if allowed is None else allowed).run()
     if not report.compared and not report.findings:
         subject.find("G004", "nothing was compared", Verdict.NOTHING)
     report.seconds = time.perf_counter() - start

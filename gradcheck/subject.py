@@ -14,6 +14,9 @@ from reference._draw import signed, stream
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+ONE_THREAD = 8192  # entries; from 10,000 on, OpenBLAS takes several
+
+
 class Raised(Exception):
     """A function under test raised; the cause is chained."""
 
@@ -54,8 +57,14 @@ class Subject:
         title = getattr(forward, "__name__", type(forward).__name__)
         self.report, self.seed = Report(title, seed=seed, cases=1), seed
         self.outputs: list[Array] = []
-        self.slot: list[int] = []
+        self.slot: list[int] = []  # the outputs that take a cotangent
+        self.bases: list[Array] = []  # those, in double precision
         self.cotangents: list[Array] = []
+        self.weights: list[Array] = []  # the cotangents, in double precision
+        self.places: list[Array] = []  # where changes of them are computed
+        self.single = False  # whether there is but one output
+        self.written = False  # whether forward writes to its arrays
+        self.aliased = False  # whether an output shares memory with an array
 
     def find(self, code: str, message: str, verdict: Verdict = Verdict.WRONG, **facts: Any) -> None:
         shapes = " ".join(f"{name} {a.shape} {a.dtype}" for name, a in zip(self.names, self.arrays, strict=True))
@@ -66,6 +75,11 @@ class Subject:
     def signed(self, array: Array, *keys: Any) -> Array:
         """sign * U[0.5, 1.5] in the shape and dtype of `array`."""
         return signed(stream(self.seed, *keys), array.shape).astype(array.dtype)
+
+    def direction(self, k: int, *keys: Any) -> Array:
+        """sign * U[0.5, 1.5] for every entry of an array, in double precision."""
+        wide = 2 * np.random.Generator(stream(self.seed, *keys, k)).random(self.arrays[k].shape)
+        return np.asarray(np.where(wide < 1, wide + 0.5, 0.5 - wide))
 
     def call_forward(self, arrays: Sequence[Array]) -> list[Any]:
         try:
@@ -87,52 +101,97 @@ class Subject:
             return list(result)
         return [result]
 
-    def change(self, arrays: Sequence[Array]) -> list[Array] | None:
-        """outputs(arrays) - outputs(the point), in double precision; None where there is no value."""
+    def values(self, arrays: Sequence[Array]) -> list[Array] | None:
+        """The outputs that take a cotangent; None where forward raises, or gives other shapes."""
         self.report.evaluations += 1
         try:
-            outputs = self.call_forward([a.copy() for a in arrays])
-        except Raised:
+            result = self.forward(*([a.copy() for a in arrays] if self.written else arrays), **self.attrs)
+        except Exception:
             return None
-        ends = [np.asarray(outputs[k]) for k in self.slot]
-        if any(end.shape != self.outputs[k].shape for end, k in zip(ends, self.slot, strict=True)):
+        if type(result) is np.ndarray and self.single and result.shape == self.bases[0].shape:
+            return [result]
+        ends = [np.asarray(y) for y in (result if isinstance(result, tuple | list) else (result,)) if y is not None]
+        if len(ends) != len(self.outputs):
             return None
-        wide = [end.astype(complex if end.dtype.kind == "c" else np.float64) for end in ends]
-        return [end - self.outputs[k].astype(np.float64) for end, k in zip(wide, self.slot, strict=True)]
+        ends = [ends[k] for k in self.slot]
+        return ends if all(a.shape == y.shape for a, y in zip(ends, self.bases, strict=True)) else None
+
+    def rise(self, arrays: Sequence[Array]) -> float:
+        """<cotangents, outputs(arrays) - outputs(the point)>; NaN where there is no value."""
+        ends, total = self.values(arrays), 0.0
+        if ends is None:
+            return math.nan
+        for dy, y, end, place in zip(self.weights, self.bases, ends, self.places, strict=True):
+            change = np.subtract(end, y, out=place) if end.dtype == place.dtype else end - y
+            total += dot(dy.ravel(), change.ravel())
+        return total
+
+    def change(self, arrays: Sequence[Array]) -> list[Array] | None:
+        """outputs(arrays) - outputs(the point), in double precision; None where there is no value."""
+        ends = self.values(arrays)
+        if ends is None:
+            return None
+        return [doubled(end) - y for end, y in zip(ends, self.bases, strict=True)]
 
     def moved(self, move: Mapping[int, tuple[Any, Array]], t: float) -> list[Array]:
         """The arrays, with those in `move` stepped by t along a direction at an index."""
         arrays = list(self.arrays)
         for k, (at, direction) in move.items():
+            if at is ...:
+                arrays[k] = (doubled(arrays[k]) + t * direction).astype(arrays[k].dtype, copy=False)
+                continue
             arrays[k] = arrays[k].copy()
             arrays[k][at] = (arrays[k][at].astype(np.float64) + t * direction).astype(arrays[k].dtype)
         return arrays
 
     def inner(self, change: Sequence[Array] | None) -> float:
+        """<cotangents, change>."""
         if change is None:
             return math.nan
-        return float(sum(np.sum(dy.astype(np.float64) * d) for dy, d in zip(self.cotangents, change, strict=True)))
+        return sum(dot(dy.ravel(), d.ravel()) for dy, d in zip(self.weights, change, strict=True))
 
     def phi(self, move: Mapping[int, tuple[Any, Array]]) -> Callable[[Array], Array]:
         """phi(t) - phi(0) along a move."""
+        whole = {k: way for k, (at, way) in move.items() if at is ... and self.arrays[k].dtype == np.float64}
+        places = {k: np.empty(way.shape) for k, way in whole.items()}  # large arrays are dear to make
+
+        def value(t: float) -> float:
+            arrays = self.moved({k: step for k, step in move.items() if k not in whole}, t)
+            for k, way in whole.items():
+                np.multiply(way, t, out=places[k])
+                arrays[k] = np.add(places[k], self.arrays[k], out=places[k])
+            return self.rise(arrays)
 
         def values(ts: Array) -> Array:
             with np.errstate(all="ignore"):
-                return np.array([self.inner(self.change(self.moved(move, float(t)))) for t in ts])
+                return np.array([value(float(t)) for t in ts])
 
         return values
+
+
+def dot(first: Array, second: Array) -> float:
+    """The inner product of two vectors, in one thread: waking others costs more than it gains."""
+    return float(np.dot(first, second) if first.size < ONE_THREAD else np.einsum("i,i", first, second))
+
+
+def doubled(array: Array) -> Array:
+    """The array in double precision, real or complex."""
+    return array.astype(complex if array.dtype.kind == "c" else np.float64, copy=False)
 
 
 def prepared(subject: Subject) -> bool:
     """Run forward twice and draw the cotangents; False where that ends the check."""
     arrays = [a.copy() for a in subject.arrays]
     try:
-        subject.outputs = [y.copy() for y in subject.call_forward(arrays) if y is not None]
+        outputs = [y for y in subject.call_forward(arrays) if y is not None]
+        subject.aliased = any(np.may_share_memory(y, a) for y in outputs for a in arrays)
+        subject.outputs = [y.copy() for y in outputs]
         again = [y for y in subject.call_forward([a.copy() for a in subject.arrays]) if y is not None]
     except Raised as raised:
         report_raised(subject, raised)
         return False
     report_written(subject, "forward", subject.names, subject.arrays, arrays)
+    subject.written = bool(subject.report.findings)
     subject.slot = [k for k, y in enumerate(subject.outputs) if floating(y)]
     if not subject.slot:
         subject.find("G002", "forward gives no floating array", Verdict.NOTHING)
@@ -155,6 +214,10 @@ def prepared(subject: Subject) -> bool:
             subject.find("G003", message, Verdict.NONFINITE)
             return False
     subject.cotangents = [subject.signed(subject.outputs[k], "cotangent", k) for k in subject.slot]
+    subject.weights = [doubled(dy) for dy in subject.cotangents]
+    subject.single = len(subject.outputs) == 1
+    subject.bases = [doubled(subject.outputs[k]) for k in subject.slot]
+    subject.places = [np.empty(y.shape) for y in subject.bases]
     return True
 
 
@@ -165,6 +228,10 @@ def claimed(subject: Subject) -> dict[int, Array]:
         gradients = subject.call_backward(arrays, cotangents)
         kept = [np.array(g) if isinstance(g, np.ndarray) else g for g in gradients]
         again = subject.call_backward([a.copy() for a in subject.arrays], [dy.copy() for dy in subject.cotangents])
+        for name, raw, old in zip(subject.names, gradients, kept, strict=False):
+            if isinstance(raw, np.ndarray) and isinstance(old, np.ndarray) and not same(raw, old):
+                message = f"gradient of {name} is overwritten by the next call"
+                subject.find("G404", message, severity="warning", argument=name)
     except Raised as raised:
         report_raised(subject, raised)
         return {}
@@ -197,7 +264,11 @@ def _is_gradient(subject: Subject, k: int, gradient: Any, again: Any) -> bool:
         subject.find("G002", f"gradient of {name} is {type(gradient).__name__}, want an array", argument=name)
         return False
     if found.shape != array.shape:
-        subject.find("G402", f"gradient of {name} has shape {found.shape}, want {array.shape}", argument=name)
+        from gradcheck.causes import cause_of_shape
+
+        cause = cause_of_shape(found.shape, array.shape, *(dy.shape for dy in subject.cotangents))
+        message = f"gradient of {name} has shape {found.shape}, want {array.shape}"
+        subject.find("G402", message, argument=name, hint="" if cause is None else cause.text)
         return False
     if found.dtype.newbyteorder("=") != array.dtype:
         subject.find("G401", f"gradient of {name} is {found.dtype}, want {array.dtype}", argument=name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Report, Verdict, assert_gradients, check_gradients
-from gradcheck.gradients import BUDGET, DIRECTIONS
+from gradcheck.gradients import BUDGET
 from gradcheck.report import CODES
 
 EPS = 1e-6
@@ -556,7 +556,7 @@ def test_an_empty_array_beside_a_full_one_is_no_matter() -> None:
 
 
 def test_beyond_the_budget_random_directions_are_compared_and_one_wrong_entry_is_found() -> None:
-    x = drawn(BUDGET // 8 + 1)
+    x = drawn(BUDGET + 1)
 
     def one_off(dy: Array, x: Array) -> Array:
         dx = dy * np.cos(x)
@@ -567,7 +567,7 @@ def test_beyond_the_budget_random_directions_are_compared_and_one_wrong_entry_is
     assert right.verdict is Verdict.MATCH, str(right)
     assert right.compared == x.size
     assert right.evaluations < x.size
-    assert any(f"{DIRECTIONS} random directions" in note for note in right.notes), right.notes
+    assert any(f"random directions" in note for note in right.notes), right.notes
     assert 0 < right.resolution < EPS
     bad = check_gradients(np.sin, one_off, [x])
     assert bad.verdict is Verdict.WRONG, str(bad)
@@ -630,3 +630,194 @@ def test_assert_gradients_returns_the_report_or_raises_with_it() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         check_gradients(**({"forward": np.sin, "backward": np.cos, "arrays": [np.ones(2)]} | arguments))
+
+
+def fixed_point(b: Array) -> Array:
+    """x = cos(x) / 2 + b, iterated until it moves by less than 1e-12."""
+    x = b + 0
+    for _ in range(100):
+        new = np.cos(x) / 2 + b
+        if np.abs((new - x).real).max() < 1e-12:
+            return new
+        x = new
+    return x
+
+
+def scattered(x: Array, s: Array) -> Array:
+    y = x * x
+    y[:2] = s  # drops the imaginary part of s where x is real
+    return y
+
+
+def from_float32(x: Array) -> Array:
+    return np.asarray(np.tanh(x.astype(np.float32)), np.float64)
+
+
+UNUSUAL: dict[str, tuple[Function, Function, list[Array]]] = {
+    "an iteration": (fixed_point, lambda dy, b: dy / (1 + np.sin(fixed_point(b)) / 2), [drawn(3)]),
+    "a part overwritten": (
+        scattered,
+        lambda dy, x, s: (dy * 2 * x * (np.arange(len(x)) > 1), dy[:2].copy()),
+        [drawn(5), drawn(2)],
+    ),
+    "Fortran order": (np.sin, lambda dy, x: dy * np.cos(x), [np.asfortranarray(drawn(3, 4))]),
+    "a view with strides": (np.sin, lambda dy, x: dy * np.cos(x), [drawn(6, 8)[::2, ::-2]]),
+    "a long sum": (lambda x: np.cumsum(np.ones(10_000) * x.sum() * 1e-4)[-1:], lambda dy, x: dy + 0 * x, [drawn(4)]),
+    "log next to 0": (np.log, lambda dy, x: dy / x, [np.array([1e-9, 0.5, 2.0])]),
+    "tiny": (lambda x: x * x, lambda dy, x: 2 * x * dy, [1e-30 * drawn(4)]),
+    "huge": (np.sqrt, lambda dy, x: dy / np.sqrt(x) / 2, [1e30 * np.abs(drawn(4))]),
+    "all scales": (lambda x: x**3, lambda dy, x: 3 * x * x * dy, [np.array([1e-20, 1e-5, 1.0, 1e5, 1e20])]),
+    "its input": (lambda x: x, lambda dy, x: dy.copy(), [drawn(4)]),
+    "a view of its input": (lambda x: x.T, lambda dy, x: dy.T.copy(), [drawn(3, 4)]),
+}
+
+
+@pytest.mark.parametrize("kind", ["as it is", "without complex numbers"])
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_right_ones_match_and_a_wrong_entry_of_them_is_found(name: str, kind: str) -> None:
+    forward, backward, arrays = UNUSUAL[name]
+    forward = forward if kind == "as it is" else without_complex(forward)
+    report = check_gradients(forward, backward, arrays)
+    assert report.verdict is Verdict.MATCH, f"{name}\n{report}"
+    bad = check_gradients(forward, spoilt(backward, largest_off), arrays)
+    assert bad.verdict is Verdict.WRONG, f"{name}\n{bad}"
+
+
+@pytest.mark.parametrize("shares", [(1.0, 1.0), (0.0, 0.0)], ids=["both get all", "none gets any"])
+def test_claims_at_a_tie_that_fit_one_by_one_but_not_together_are_wrong(shares: tuple[float, float]) -> None:
+    x = np.array([[1.0, 1.0, 0.5], [0.25, -1.0, 2.0]])
+
+    def backward(share: tuple[float, ...]) -> Function:
+        return lambda dy, x: dy[:, None] * np.array([[*share, 0.0], [0.0, 0.0, 1.0]])
+
+    for right in ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5)):
+        report = check_gradients(without_complex(lambda x: x.max(axis=1)), backward(right), [x])
+        assert report.verdict is Verdict.KINK, f"{right}\n{report}"
+    bad = check_gradients(without_complex(lambda x: x.max(axis=1)), backward(shares), [x])
+    assert bad.verdict is Verdict.WRONG, str(bad)
+
+
+@pytest.mark.parametrize("kind", ["as it is", "without complex numbers"])
+def test_a_kink_a_ten_billionth_away_hides_no_mistake(kind: str) -> None:
+    forward = relu if kind == "as it is" else without_complex(relu)
+    for distance in (1e-10, -1e-10):
+        x = np.array([distance, 1.0, -1.0])
+        right = check_gradients(forward, relu_backward(0.0), [x])
+        assert right.verdict is Verdict.MATCH, str(right)
+        bad = check_gradients(forward, lambda dy, x: dy * np.where(np.abs(x) < 0.1, 0.5, x > 0), [x])
+        assert bad.verdict is Verdict.WRONG, str(bad)
+
+
+def test_many_entries_at_a_kink_are_all_looked_at() -> None:
+    x = np.where(drawn(600) > 0.5, drawn(600), 0.0)
+    report = check_gradients(without_complex(relu), relu_backward(0.0), [x])
+    assert report.verdict is Verdict.KINK, str(report)
+    assert report.findings[0].wrong == np.count_nonzero(x == 0)
+
+
+def test_random_directions_that_meet_kinks_are_taken_again_beside_them() -> None:
+    x = np.where(drawn(5000) > 0.5, drawn(5000), 0.0)
+    right = check_gradients(without_complex(relu), relu_backward(0.0), [x], budget=1)
+    assert right.verdict is Verdict.KINK, str(right)
+    bad = check_gradients(without_complex(relu), lambda dy, x: 1.01 * relu_backward(0.0)(dy, x), [x], budget=1)
+    assert not bad.ok, str(bad)
+    outside = check_gradients(without_complex(relu), relu_backward(3.0), [x], budget=1)
+    assert not outside.ok, str(outside)
+
+
+def test_the_budget_is_kept_and_said() -> None:
+    x, w = drawn(40, 50), drawn(50, 3)
+    report = check_gradients(without_complex(np.matmul), matmul_backward, [x, w], names=["x", "w"], budget=400)
+    assert report.verdict is Verdict.MATCH, str(report)
+    assert report.evaluations <= 400 + 100, str(report)
+    assert any("every entry of w" in note and "of a budget of 400" in note for note in report.notes), report.notes
+    assert any("x: 2000 entries by 3 random directions" in note for note in report.notes), report.notes
+
+
+def test_a_large_array_is_not_taken_entry_by_entry_unless_that_is_asked_for() -> None:
+    x = drawn(20_000)
+    assert check_gradients(np.sin, lambda dy, x: dy * np.cos(x), [x]).evaluations < 100
+
+
+def test_random_directions_say_how_probably_they_miss_an_entry() -> None:
+    x = drawn(100_000)
+    report = check_gradients(sigmoid, lambda dy, x: dy * sigmoid(x) * sigmoid(-x), [x])
+    assert report.verdict is Verdict.MATCH, str(report)
+    assert report.miss_probability < 1e-6, str(report)
+    assert math.isnan(check_gradients(np.sin, lambda dy, x: dy * np.cos(x), [drawn(4)]).miss_probability)
+    noisy = check_gradients(
+        without_complex(lambda x: sigmoid(x.astype(np.float32)).astype(np.float64)),
+        lambda dy, x: dy * sigmoid(x) * sigmoid(-x),
+        [x],
+    )
+    assert noisy.miss_probability > 0.5, str(noisy)
+
+
+@pytest.mark.parametrize("kind", ["as it is", "without complex numbers"])
+def test_a_black_box_costs_two_and_a_half_evaluations_an_entry(kind: str) -> None:
+    for name in ("matrix product", "softmax", "batch norm"):
+        forward, backward, _, attrs = SMOOTH[name]
+        arrays = {
+            "matrix product": [drawn(8, 16), drawn(16, 8)],
+            "softmax": [drawn(8, 10)],
+            "batch norm": [drawn(100, 3), drawn(3), drawn(3)],
+        }
+        forward = forward if kind == "as it is" else without_complex(forward)
+        report = check_gradients(forward, backward, arrays[name], attrs)
+        assert report.verdict is Verdict.MATCH, str(report)
+        assert report.evaluations <= 2.5 * report.compared, f"{name}: {report}"
+
+
+@pytest.mark.parametrize("kind", ["as it is", "without complex numbers"])
+@wrong
+def test_an_error_a_little_above_the_stated_resolution_is_found(name: str, kind: str) -> None:
+    forward, backward, arrays, attrs = SMOOTH[name]
+    forward = forward if kind == "as it is" else without_complex(forward)
+    right = check_gradients(forward, backward, arrays, attrs)
+    if not right.resolution < 0.1:
+        pytest.fail(f"{name}: {right}")
+
+    def off(gradient: Array) -> Array:
+        at = np.unravel_index(len(name) % gradient.size, gradient.shape)
+        gradient[at] += 1.5 * right.resolution * np.abs(gradient).max()
+        return gradient
+
+    bad = check_gradients(forward, spoilt(backward, off), arrays, attrs)
+    assert not bad.ok, f"{name}: {right.resolution}\n{bad}"
+
+
+def test_a_result_that_the_next_call_overwrites_is_a_warning() -> None:
+    place = np.empty(3)
+
+    def backward(dy: Array, x: Array) -> Array:
+        return np.multiply(dy, 2 * (1 + 0 * next(calls)), out=place)
+
+    calls = iter(range(1000))
+    fresh = check_gradients(lambda x: 2 * x, lambda dy, x: 2 * dy, [drawn(3)])
+    assert not fresh.findings, str(fresh)
+    report = check_gradients(lambda x: 2 * x, backward, [drawn(3)])
+    assert report.verdict is Verdict.MATCH, str(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (np.negative, "sign"),
+        (lambda g: 2 * g, "2"),
+        (lambda g: g.T.copy(), "exchanged"),
+        (lambda g: g.astype(np.float32).astype(np.float64), "float32"),
+    ],
+    ids=["sign", "factor", "transposed", "float32"],
+)
+def test_the_cause_of_a_wrong_gradient_is_named(change: Callable[[Array], Array], says: str) -> None:
+    report = check_gradients(np.matmul, spoilt(matmul_backward, change), [drawn(4, 4), drawn(4, 4) + 1])
+    (finding,) = report.findings
+    assert says in finding.hint, str(report)
+    assert f"  hint    {finding.hint[:20]}" in str(report)
+
+
+def test_the_cause_of_a_wrong_shape_is_named() -> None:
+    report = check_gradients(np.add, lambda dy, x, b: (dy.copy(), dy.copy()), [drawn(5, 3), drawn(3)])
+    (finding,) = report.findings
+    assert finding.code == "G402", str(report)
+    assert "sum" in finding.hint, str(report)

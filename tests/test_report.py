@@ -128,7 +128,7 @@ def test_json_has_complex_numbers_as_strings() -> None:
 
 
 def test_json_of_a_report_says_all_that_the_report_knows() -> None:
-    report = Report("it", [FULL], 90, 1e-9, 0.5, 3, 40, 0.25, 17, ["a note"])
+    report = Report("it", [FULL], 90, 1e-9, 0.5, 3, 40, 0.25, 17, ["a note"], 1e-7, (1.9, 2.0))
     read = strictly(report.to_json())
     own = {k: v for k, v in read.items() if k != "findings"}
     assert own == {
@@ -143,6 +143,8 @@ def test_json_of_a_report_says_all_that_the_report_knows() -> None:
         "seconds": 0.25,
         "seed": 17,
         "notes": ["a note"],
+        "miss_probability": 1e-7,
+        "rates": [1.9, 2.0],
     }
     (finding,) = read["findings"]
     assert finding == {

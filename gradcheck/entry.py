@@ -1,0 +1,184 @@
+"""One entry of a gradient: its numerical derivative by a cheap first look, and what many step sizes say of a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from gradcheck.diagnose import Diagnosis, diagnose, noise_level
+from gradcheck.differences import UNIT
+from gradcheck.report import Verdict
+from gradcheck.subject import Subject, dot, doubled, floating
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+COARSE = 1e-3  # of the largest entry: an error bar beyond it, or beyond half the digits of the dtype, resolves nothing
+IMAGINARY = 1e-100  # so small that the truncation of a complex step, its square, is nothing
+NEIGHBOURS = 3  # points an ulp away, which show what rounding does
+DUST = 4e-12  # of the largest entry: what a loop leaves that stops at 1e-12, or a long sum; no mistake is as small
+FINE = 1e-9  # of the largest entry: what two values an entry are trusted to tell, where the function has no noise
+WRONG_AT = 6  # error bars
+ONE = np.asarray(1.0)  # the direction of a single entry
+OTHERWISE = 0.72  # of the steps: no power of two lies near, so that no step comes twice
+
+
+def unit(array: Array) -> float:
+    """The unit roundoff of an array's dtype."""
+    return float(ml_dtypes.finfo(array.dtype).eps) / 2
+
+
+def is_double(subject: Subject, k: int) -> bool:
+    """Whether an array is in double precision."""
+    return subject.arrays[k].dtype == np.float64
+
+
+def largest(array: Array) -> float:
+    """The largest magnitude, 0 if there is none."""
+    return float(np.max(np.abs(np.nan_to_num(array)), initial=0.0))
+
+
+def length(array: Array) -> float:
+    """The Euclidean norm; squares neither overflow nor vanish."""
+    top = largest(array)
+    return top * float(np.linalg.norm(array.ravel() / top)) if top else 0.0
+
+
+def beside(subject: Subject, k: int, copy: int) -> Array:
+    """An array with every entry moved by an ulp or not at all."""
+    array = subject.arrays[k]
+    step = np.sign(np.trunc(subject.signed(array, "beside", copy, k).astype(np.float64) * 2 / 1.5))
+    return np.asarray(array.astype(np.float64) * (1 + 2 * unit(array) * step)).astype(array.dtype)
+
+
+def reach(array: Array) -> Array:
+    """How far a step of 1 goes, entry by entry: in proportion to entries above 1."""
+    return np.maximum(1.0, np.abs(doubled(array)))
+
+
+def complexified(arrays: Sequence[Array]) -> list[Array]:
+    """All floating arrays as complex ones: a forward may store one of them in another."""
+    return [a.astype(complex, order="C") if floating(a) else a for a in arrays]
+
+
+def by_complex_step(subject: Subject, k: int) -> Iterator[tuple[float, float]]:
+    """For each entry the derivative, and what the rounding of its sum comes to."""
+    arrays, sizes = complexified(subject.arrays), [np.abs(dy).ravel() for dy in subject.weights]
+    entries, rounding = arrays[k].ravel(), (64 + sum(size.size for size in sizes)) * UNIT
+    for i in range(entries.size):
+        point, entries[i] = entries[i], entries[i] + 1j * IMAGINARY
+        ends = subject.values(arrays)
+        slopes = [] if ends is None else [end.imag.ravel() for end in ends]
+        value = sum(dot(dy.ravel(), slope) for dy, slope in zip(subject.weights, slopes, strict=False))
+        total = sum(dot(size, np.abs(slope)) for size, slope in zip(sizes, slopes, strict=False))
+        entries[i] = point
+        yield (value / IMAGINARY, rounding * total / IMAGINARY) if slopes else (math.nan, math.inf)
+
+
+def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> float:
+    """The complex step in one entry, at a neighbour of the point."""
+    arrays = complexified([beside(subject, j, copy) if floating(a) else a for j, a in enumerate(subject.arrays)])
+    arrays[k][at] += 1j * IMAGINARY
+    ends = subject.values(arrays)
+    return math.nan if ends is None else subject.inner([end.imag / IMAGINARY for end in ends])
+
+
+def by_two_values(subject: Subject, k: int, step: float) -> Iterator[tuple[float, float]]:
+    """For each entry the central difference, and the gap of a kink if it is at one."""
+    array, arrays = subject.arrays[k], list(subject.arrays)
+    arrays[k], point, far = array.copy(order="C"), array.ravel(), step * reach(array).ravel()
+    entries = arrays[k].ravel()
+    ups, downs = (doubled(point) + far).astype(array.dtype), (doubled(point) - far).astype(array.dtype)
+    for i, width in enumerate((doubled(ups) - doubled(downs)).tolist()):
+        entries[i] = ups[i]
+        above = subject.rise(arrays)
+        entries[i] = downs[i]
+        below = subject.rise(arrays)
+        entries[i] = point[i]
+        yield ((above - below) / width, 2 * (above + below) / width) if width else (math.nan, math.inf)
+
+
+def weighed(subject: Subject, found: Diagnosis, claim: float, own: float) -> Diagnosis:
+    """A diagnosis with the rounding error of the claim, `own`, added to its error bar."""
+    if found.verdict is not Verdict.WRONG or found.slopes is not None:
+        return found
+    off, bar = abs(found.value - claim), found.error + own
+    if not found.value and off <= UNIT * math.hypot(*map(length, subject.weights)):
+        why = "nothing moves at any step, and the claim is below the rounding of numbers of order 1"
+        return Diagnosis(Verdict.INCONCLUSIVE, found.value, off, why=why)
+    verdict = Verdict.MATCH if off <= 2 * bar else Verdict.INCONCLUSIVE if off <= WRONG_AT * bar else Verdict.WRONG
+    return Diagnosis(verdict, found.value, bar, why=found.why)
+
+
+def by_steps(subject: Subject, k: int, at: tuple[int, ...], claim: float, own: float, noise: float) -> Diagnosis:
+    """One entry's claim, with its rounding error `own`, against many step sizes."""
+    size = float(abs(subject.arrays[k][at]))
+    phi, grain = subject.phi({k: (at, ONE)}), unit(subject.arrays[k])
+    widen = 1 if grain == UNIT else 4  # short formats have no room for small steps
+
+    def at_scale(scale: float) -> Diagnosis:
+        return weighed(subject, diagnose(phi, claim, level, widen * scale, grain * size, grain), claim, own)
+
+    scale, level = max(1.0, size), noise
+    found = at_scale(scale)
+    # what happens within the entry's own size may be another matter
+    for scale in dict.fromkeys((size or 1.0, max(1.0, size))):
+        rough = found.error > COARSE * max(abs(claim), abs(found.value))
+        unclear = rough or found.slopes or found.verdict not in (Verdict.MATCH, Verdict.WRONG)
+        if not unclear:
+            break
+        floor = _rounding(subject, k, at, scale / 8, everywhere=claim != 0)
+        level = min(noise, max(floor, noise_level(phi, scale)))
+        closer = at_scale(scale)
+        if closer.verdict in (Verdict.MATCH, Verdict.WRONG) and closer.slopes is None:
+            return confirmed(closer, at_scale, scale)
+    scale, level = max(1.0, size), noise
+    if found.slopes and found.verdict is Verdict.WRONG and within_kinks(subject, {k: (at, ONE)}, claim, found):
+        return replace(found, verdict=Verdict.KINK)
+    return confirmed(found, at_scale, scale)
+
+
+def within_kinks(subject: Subject, move: Mapping[int, tuple[Any, Array]], claim: float, found: Diagnosis) -> bool:
+    """Whether a claim lies between the sums of the lower and of the upper slopes of the outputs.
+
+    Each output may take either of its own slopes, or one between, whatever the others take.
+    """
+    up, down = (subject.change(subject.moved(move, t)) for t in (found.within, -found.within))
+    if up is None or down is None:
+        return False
+    pairs = [(dy * u, -dy * d) for dy, u, d in zip(subject.weights, up, down, strict=True)]
+    lower = sum(float(np.minimum(*pair).sum()) for pair in pairs) / found.within
+    upper = sum(float(np.maximum(*pair).sum()) for pair in pairs) / found.within
+    slack = found.error + COARSE * (upper - lower)
+    return lower - slack <= claim <= upper + slack
+
+
+def _rounding(subject: Subject, k: int, at: tuple[int, ...], far: float, *, everywhere: bool) -> float:
+    """What rounding does to the outputs that an entry moves; `everywhere`: to all of them if it moves none."""
+    change = subject.change(subject.moved({k: (at, ONE)}, far)) or subject.bases
+    moved = [c != 0 for c in change]
+    if everywhere and not any(m.any() for m in moved):
+        moved = [np.ones(y.shape, bool) for y in subject.bases]
+    parts = zip(subject.weights, subject.bases, moved, subject.slot, strict=True)
+    return math.hypot(*(length(dy * y * m) * unit(subject.outputs[j]) for dy, y, m, j in parts))
+
+
+def confirmed(found: Diagnosis, at_scale: Callable[[float], Diagnosis], scale: float) -> Diagnosis:
+    """A verdict of WRONG stands only if other step sizes say so too, with the same slope."""
+    if found.verdict is not Verdict.WRONG or found.slopes is not None:
+        return found
+    other = at_scale(OTHERWISE * scale)
+    if other.verdict is Verdict.WRONG and abs(other.value - found.value) <= 3 * (other.error + found.error):
+        return found if found.error <= other.error else other
+    why = f"{found.why}, but other step sizes do not confirm it"
+    return Diagnosis(Verdict.INCONCLUSIVE, found.value, max(found.error, abs(other.value - found.value)), why=why)
+
+
+def extrapolated_once(slopes: Array) -> tuple[float, float]:
+    """One-sided slopes at steps that halve, extrapolated to step 0; and the last change."""
+    finer = 2 * slopes[1:] - slopes[:-1]
+    return float(finer[-1]), float(abs(finer[-1] - finer[-2]))

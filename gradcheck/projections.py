@@ -1,0 +1,248 @@
+"""A gradient along random directions: few evaluations of forward, however many entries there are.
+
+A direction moves every entry by sign * U[0.5, 1.5], so that no single wrong entry can hide behind a small weight: it
+shifts the slope by half its error at least. All directions are fresh. What a glance at nine points does not find clear
+is diagnosed at many step sizes; where that says WRONG, halving the direction finds an entry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gradcheck.diagnose import GLANCE, Diagnosis, Glance, diagnose, glance, noise_level
+from gradcheck.entry import (
+    COARSE,
+    DUST,
+    WRONG_AT,
+    by_steps,
+    confirmed,
+    is_double,
+    largest,
+    length,
+    reach,
+    unit,
+    weighed,
+)
+from gradcheck.report import Verdict
+from gradcheck.subject import Subject
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Move = dict[int, tuple[Any, Array]]
+
+PROBES = 3
+SPACINGS = 4  # of the nine points: each a 32nd of the one before, to get below the distance to the nearest kink
+SHARP = 1e-6  # of the slope's size: an error bar that noise and steps may be measured by
+CLEAR = 1e-11  # of the slope's size: an error bar that needs no other spacing
+NEAR = 2.0**-24  # a step that meets kinks at the point, and few others
+SEARCHED = 200  # parts of a direction
+
+
+@dataclass(slots=True)
+class Direction:
+    """A claim along one direction.
+
+    Attributes
+    ----------
+    move : dict
+        Number of the array -> where, and by how much, its entries move in a step of 1.
+    claim, size : float
+        What the gradients say of the slope; and how large it is when its terms do not cancel, a root mean square.
+    own : float
+        What the rounding of the claims may contribute.
+    blur, unit : float
+        What the rounding of the entries does to phi; and of a step, relative to it.
+    """
+
+    move: Move
+    claim: float
+    size: float
+    own: float
+    blur: float
+    unit: float
+
+
+def random_ways(subject: Subject, which: Sequence[int], *keys: Any) -> dict[int, Array]:
+    """A fresh bounded signed direction in each array, in proportion to entries above 1."""
+    return {k: subject.direction(k, *keys) * reach(subject.arrays[k]) for k in which}
+
+
+class Looks:
+    """Directions of a function: glances at them, and what is measured in passing.
+
+    Parameters
+    ----------
+    subject : Subject
+    claims : dict
+        Number of the array -> its claimed gradient.
+    """
+
+    def __init__(self, subject: Subject, claims: dict[int, Array]) -> None:
+        self.subject, self.claims, self.start = subject, claims, 0  # from the spacing that was fine the last time
+        self.seen = 0.0  # the noise of earlier glances: three differences tell little
+        self.wobble: dict[int, Array] = {}  # the rounding error of the claims, where it was measured
+        self.widest = GLANCE * (1 if all(is_double(subject, k) for k in claims) else 4)
+
+    @cached_property
+    def first(self) -> tuple[Direction, Glance]:
+        """A direction in all arrays at once."""
+        direction = self.along(random_ways(self.subject, list(self.claims), "first"))
+        return direction, self.glance(direction)
+
+    @cached_property
+    def clear(self) -> bool:
+        """Whether a glance along that direction is enough to measure by."""
+        direction, found = self.first
+        return found.error <= SHARP * max(direction.size, abs(found.value))
+
+    @cached_property
+    def noise(self) -> float:
+        """The noise of <cotangents, outputs>, a standard deviation; at least what the rounding of the outputs does."""
+        direction, found = self.first
+        subject = self.subject
+        parts = zip(subject.weights, subject.bases, subject.slot, strict=True)
+        rounding = math.hypot(*(length(dy * y) * unit(subject.outputs[k]) for dy, y, k in parts))
+        return max(rounding, found.noise if self.clear else noise_level(subject.phi(direction.move)))
+
+    def along(self, ways: dict[int, Array]) -> Direction:
+        """The claim along `ways`, which say how much each array's entries move."""
+        arrays, claims = self.subject.arrays, self.claims
+        terms = {k: claims[k] * way for k, way in ways.items()}
+        own = sum(4 * unit(arrays[k]) * float(np.abs(t).sum()) for k, t in terms.items())
+        own += DUST / 2 * math.hypot(*(length(t) for t in terms.values()))
+        own += 4 * math.hypot(*(length(self.wobble[k] * way) for k, way in ways.items() if k in self.wobble))
+        return Direction(
+            move={k: (..., way) for k, way in ways.items()},
+            claim=math.fsum(float(np.sum(t)) for t in terms.values()),
+            size=math.hypot(*(length(t) for t in terms.values())),
+            own=own,
+            blur=math.hypot(*(length(claims[k] * arrays[k]) * unit(arrays[k]) for k in ways)),
+            unit=max(unit(arrays[k]) for k in ways),
+        )
+
+    def glance(self, direction: Direction) -> Glance:
+        """The best of a few spacings."""
+        best = None
+        for number in range(self.start, SPACINGS):
+            found = glance(self.subject.phi(direction.move), self.widest / 32**number, self.seen)
+            if best is None or found.error < best.error:
+                best, self.start = found, number
+            elif math.isfinite(best.error):
+                break
+            if found.error <= SHARP * direction.size:
+                self.seen = max(self.seen, found.noise)
+            if found.error <= CLEAR * direction.size + direction.own or (found.noisy and found.error <= direction.size):
+                break
+        return Glance(math.nan, math.inf, math.nan, math.nan) if best is None else best
+
+    def judge(self, direction: Direction, *, hasty: bool = False) -> Diagnosis:
+        """A glance may acquit; else many step sizes decide. In haste, a clear glance may also accuse."""
+        start = self.start
+        found = self.glance(direction)
+        error = found.error + direction.own
+        if abs(found.value - direction.claim) <= 2 * found.error + direction.own and error <= COARSE * direction.size:
+            return Diagnosis(Verdict.MATCH, found.value, error)
+        self.start = start
+        if hasty and error <= SHARP * direction.size and abs(found.value - direction.claim) > WRONG_AT * error:
+            return Diagnosis(Verdict.WRONG, found.value, error, why="a glance is enough to look closer")
+        phi = self.subject.phi(direction.move)
+
+        def at_scale(scale: float) -> Diagnosis:
+            full = diagnose(phi, direction.claim, self.noise + direction.blur, scale, unit=direction.unit)
+            return weighed(self.subject, full, direction.claim, direction.own)
+
+        widest = self.widest / GLANCE
+        full = confirmed(at_scale(widest), at_scale, widest)
+        if full.verdict is Verdict.MATCH and full.error > COARSE * direction.size and direction.size:
+            return Diagnosis(Verdict.INCONCLUSIVE, full.value, full.error, why="the error bar is too wide")
+        return full
+
+    @staticmethod
+    def _only(way: Array, low: int, high: int) -> Array:
+        part = np.zeros(way.shape)
+        part.ravel()[low:high] = way.ravel()[low:high]
+        return part
+
+    def search(self, k: int, way: Array) -> tuple[tuple[int, ...] | None, Diagnosis]:
+        """What is behind a direction that does not match: the first entry that is wrong, by halving; or the worst seen.
+
+        Where all its parts match, that is MATCH with the widest of their error bars.
+
+        One direction through several kinks may have any slope, so that only single entries are convicted of one.
+        """
+        worst: tuple[tuple[int, ...] | None, Diagnosis] = None, Diagnosis(Verdict.MATCH, error=0.0)
+        waiting = [(0, way.size)]
+        for _ in range(SEARCHED):
+            if not waiting:
+                return worst
+            low, high = waiting.pop()
+            if high - low == 1:
+                at = tuple(int(i) for i in np.unravel_index(low, way.shape))
+                own = self.along({k: self._only(way, low, high) / way[at]}).own
+                found = by_steps(self.subject, k, at, float(self.claims[k][at]), own, self.noise)
+                if found.verdict is Verdict.WRONG:
+                    return at, found
+                if (found.verdict.severity, found.error) > (worst[1].verdict.severity, worst[1].error):
+                    worst = at, found
+                continue
+            found = self.judge(self.along({k: self._only(way, low, high)}), hasty=True)
+            if found.verdict is not Verdict.MATCH:
+                middle = (low + high) // 2
+                waiting += [(middle, high), (low, middle)]
+                if found.verdict is Verdict.WRONG and found.slopes is None and (low, high) != (0, way.size):
+                    waiting = waiting[-2:]  # an entry here is wrong: no need to look elsewhere
+            elif worst[1].verdict is Verdict.MATCH:
+                worst = None, Diagnosis(Verdict.MATCH, error=max(found.error, worst[1].error))
+        return None, Diagnosis(Verdict.INCONCLUSIVE, why=f"{SEARCHED} parts of a direction were looked at, in vain")
+
+    def together(self, k: int, places: Sequence[tuple[int, ...]]) -> Diagnosis | None:
+        """A claim at kinks that no entry contradicts by itself, but all of them moved at once do; None if none does.
+
+        Where phi is smooth along such a direction there is but one slope. Where it is not, the claim must lie between
+        the one-sided ones if all outputs bend to the same side: the claims that one may choose from are a convex set.
+        """
+        claim, way = self.claims[k], np.zeros(self.claims[k].shape)
+        for sign in (np.ones(claim.shape), np.where(claim < 0, -1.0, 1.0)):
+            for at in places:
+                way[at] = sign[at]
+            found = self.judge(self.along({k: way}))
+            if found.verdict is Verdict.WRONG and (found.slopes is None or self._bends_one_way(k, way)):
+                return found
+        return None
+
+    def _both_sides(self, k: int, way: Array, h: float) -> list[tuple[Array, Array, Array]]:
+        """Of each output its cotangent, and its changes at a step to either side; NaN where there are none."""
+        up, down = (self.subject.change(self.subject.moved({k: (..., way)}, t)) for t in (h, -h))
+        nowhere = [np.full(dy.shape, math.nan) for dy in self.subject.weights]
+        return list(zip(self.subject.weights, up or nowhere, down or nowhere, strict=True))
+
+    def _bends_one_way(self, k: int, way: Array) -> bool:
+        signs = set()
+        for h in (2.0**-8, 2.0**-16, NEAR):
+            for dy, up, down in self._both_sides(k, way, h):
+                bent = dy * (up + down)
+                signs |= set(np.sign(bent[np.abs(bent) > COARSE * h * largest(dy)]).tolist())
+        return len(signs) == 1
+
+
+def missed(claim: Array, array: Array, bars: Sequence[float], part: float = 0.01) -> float:
+    """The probability that a single entry, wrong by `part` of itself, is missed by all the directions.
+
+    An entry is drawn at random from those that are not 0, and its weights sign * U[0.5, 1.5] from fresh ones; an error
+    is missed where it shifts the slope by less than `WRONG_AT` error bars.
+    """
+    with np.errstate(all="ignore"):
+        shift = part * np.abs(claim * reach(array))[claim != 0]
+        each = [np.clip(WRONG_AT * bar / shift - 0.5, 0.0, 1.0) for bar in bars]
+    return float(np.mean(np.prod(each, axis=0))) if shift.size else math.nan
+
+
+def resolved(claim: Array, bars: Sequence[float]) -> float:
+    """The smallest error of a single entry that would have been called WRONG by all directions; NaN if none would."""
+    smallest = 2 * WRONG_AT * max(bars, default=math.inf)
+    return smallest if smallest < largest(claim) else math.nan
