@@ -58,16 +58,27 @@ class Entries:
         The noise of <cotangents, outputs>: a standard deviation.
     step : float
         The step of the first look, relative to entries above 1; 0 for the complex step.
+    found : (..., 2) array, optional
+        What the first look says of each entry, where it was taken otherwise: as `by_complex_step` or `by_two_values`.
     """
 
-    def __init__(self, subject: Subject, k: int, claim: Array, wobble: Array, noise: float, step: float) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        k: int,
+        claim: Array,
+        wobble: Array,
+        noise: float,
+        step: float,
+        found: Array | None = None,
+    ) -> None:
         self.subject, self.k, self.claim, self.noise = subject, k, claim, noise
         self.complex_step = not step
         self.unit = unit(subject.arrays[k])
         least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)
         self.own = np.asarray(16 * self.unit * np.abs(claim) + 4 * wobble + least)
-        estimates = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
-        with np.errstate(all="ignore"):
+        if found is None:
+            estimates = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
             found = np.array(list(estimates), np.float64).reshape(*claim.shape, 2)
         self.value = found[..., 0]
         self.limit = subject.report.evaluations + REEXAMINED

@@ -25,8 +25,10 @@ from gradcheck.entry import (
     largest,
     within_kinks,
 )
+from gradcheck.probes import Cut
 from gradcheck.projections import NEAR, PROBES, Looks, missed, random_ways, resolved
 from gradcheck.report import Report, Verdict, coarser
+from gradcheck.slices import by_slices, declared, holds
 from gradcheck.subject import Raised, Subject, claimed, floating, prepared
 from gradcheck.verify import whole
 
@@ -85,8 +87,9 @@ def _takes_complex_steps(looks: Looks) -> bool:
 class _Check:
     """How much of the gradients the budget affords, and their comparison."""
 
-    def __init__(self, subject: Subject, claims: dict[int, Array], budget: int) -> None:
+    def __init__(self, subject: Subject, claims: dict[int, Array], budget: int, cuts: Sequence[Cut]) -> None:
         self.subject, self.claims, self.budget, self.looks = subject, claims, budget, Looks(subject, claims)
+        self.cuts = [cut for cut in cuts if holds(subject, cut)]
         self.step = math.nan  # of the first look at an entry; 0 for the complex step
         if min(claim.size for claim in claims.values()) <= budget:
             self.step = 0.0 if _takes_complex_steps(self.looks) else self._step()
@@ -126,7 +129,8 @@ class _Check:
             report.notes.append(f"random directions only: {within}")
 
     def _every_entry(self, k: int) -> None:
-        entries = Entries(self.subject, k, self.claims[k], self.looks.wobble[k], self.looks.noise, self.step)
+        many = by_slices(self.subject, k, not self.step, self.cuts) if self.cuts else None
+        entries = Entries(self.subject, k, self.claims[k], self.looks.wobble[k], self.looks.noise, self.step, many)
         entries.reexamine()
         if len(entries.kinks) > 1 and not entries.accused:
             found = self.looks.together(k, entries.kinks)
@@ -238,13 +242,18 @@ def check_gradients(
     seed: int = 0,
     names: Sequence[str] | None = None,
     budget: int | None = None,
+    independent: int | Sequence[tuple[Sequence[int | None], Sequence[int | None]]] | None = None,
 ) -> Report:
     """Check a hand-written backward against the numerical derivative of its forward, entry by entry.
 
     No tolerance is asked for: every derivative comes with an error estimate, measured from its own convergence and
     from the noise of the function. Where the forward takes complex arrays, the complex step is used, which has no
-    truncation. Entries that do not match are looked at again with thirty step sizes, which tell a wrong gradient from
-    a kink, a jump, and from a function too noisy to say.
+    truncation; else two values an entry, and random directions, which see much smaller errors. Entries that do not
+    match are looked at again with many step sizes, which tell a wrong gradient from a kink, a jump, and from a function
+    too noisy to say. Arrays beyond the budget are compared along random directions alone; the report says how probably
+    these miss a wrong entry. A wrong gradient comes with its probable cause where one explains it all.
+
+    A double backward is checked as ``check_gradients(backward, double_backward, [dy, *arrays])``.
 
     Parameters
     ----------
@@ -261,6 +270,13 @@ def check_gradients(
         What the random cotangents are drawn from.
     names : sequence of str, optional
         What to call the arrays in findings.
+    budget : int, optional
+        How many evaluations of forward the numerical derivatives may take: one an entry by the complex step, about two
+        and a half otherwise. By default 20,000, and fewer where arrays are large.
+    independent : int or sequence of pairs, optional
+        That forward works slice by slice, so that one call carries many probes: an axis that all arrays and outputs
+        have; or for each such axis a pair, its number in each array and in each output that takes a cotangent, None in
+        an array that all slices share.
 
     Returns
     -------
@@ -285,9 +301,11 @@ def check_gradients(
     subject = Subject(forward, backward, arrays, attrs, whole("seed", seed, 0), names)
     allowed = None if budget is None else whole("budget", budget, 1)
     report = subject.report
-    if prepared(subject) and (claims := claimed(subject)):
+    fine = prepared(subject)
+    cuts = [] if independent is None or not fine else declared(subject, independent)
+    if fine and (claims := claimed(subject)):
         with np.errstate(all="ignore"):
-            _Check(subject, claims, affordable(subject) if allowed is None else allowed).run()
+            _Check(subject, claims, affordable(subject) if allowed is None else allowed, cuts).run()
     if not report.compared and not report.findings:
         subject.find("G004", "nothing was compared", Verdict.NOTHING)
     report.seconds = time.perf_counter() - start
@@ -302,6 +320,8 @@ def assert_gradients(
     *,
     seed: int = 0,
     names: Sequence[str] | None = None,
+    budget: int | None = None,
+    independent: int | Sequence[tuple[Sequence[int | None], Sequence[int | None]]] | None = None,
 ) -> Report:
     """`check_gradients` for tests: the report, or an `AssertionError` that holds it.
 
@@ -310,7 +330,8 @@ def assert_gradients(
     AssertionError
         If `report.ok` does not hold; its message is the whole report.
     """
-    report = check_gradients(forward, backward, arrays, attrs, seed=seed, names=names)
+    options: dict[str, Any] = {"seed": seed, "names": names, "budget": budget, "independent": independent}
+    report = check_gradients(forward, backward, arrays, attrs, **options)
     if not report.ok:
         raise AssertionError(f"\n{report}")
     return report

@@ -567,7 +567,7 @@ def test_beyond_the_budget_random_directions_are_compared_and_one_wrong_entry_is
     assert right.verdict is Verdict.MATCH, str(right)
     assert right.compared == x.size
     assert right.evaluations < x.size
-    assert any(f"random directions" in note for note in right.notes), right.notes
+    assert any("random directions" in note for note in right.notes), right.notes
     assert 0 < right.resolution < EPS
     bad = check_gradients(np.sin, one_off, [x])
     assert bad.verdict is Verdict.WRONG, str(bad)
@@ -821,3 +821,54 @@ def test_the_cause_of_a_wrong_shape_is_named() -> None:
     (finding,) = report.findings
     assert finding.code == "G402", str(report)
     assert "sum" in finding.hint, str(report)
+
+
+SLICED = [((0, None, None), (0,)), ((None, 1, 0), (1,))]
+
+
+def affine(x: Array, w: Array, b: Array) -> Array:
+    return x @ w + b
+
+
+def affine_backward(dy: Array, x: Array, w: Array, b: Array) -> tuple[Array, Array, Array]:
+    return dy @ w.T, x.T @ dy, dy.sum(axis=0)
+
+
+@pytest.mark.parametrize("kind", ["as it is", "without complex numbers"])
+def test_slices_that_are_declared_carry_many_probes_in_one_call(kind: str) -> None:
+    forward = affine if kind == "as it is" else without_complex(affine)
+    arrays = [drawn(20, 6), drawn(6, 30), drawn(30)]
+    whole = check_gradients(forward, affine_backward, arrays)
+    sliced = check_gradients(forward, affine_backward, arrays, independent=SLICED)
+    for report in (whole, sliced):
+        assert report.verdict is Verdict.MATCH, str(report)
+        assert report.compared == 330
+    assert sliced.evaluations < whole.evaluations / 2
+    bad = check_gradients(forward, spoilt(affine_backward, largest_off), arrays, independent=SLICED)
+    assert bad.verdict is Verdict.WRONG, str(bad)
+    rows = check_gradients(softmax, softmax_backward, [drawn(8, 5)], independent=0)
+    assert rows.verdict is Verdict.MATCH, str(rows)
+    assert rows.evaluations < 40
+
+
+def test_slices_that_are_declared_but_are_none_are_found() -> None:
+    report = check_gradients(softmax, softmax_backward, [drawn(3, 5)], independent=1)
+    assert codes(report) == {"G302"}, str(report)
+
+
+@pytest.mark.parametrize("independent", [2, "x", [1], [((0,), (None,))], [((0, 0), (0,))], [((1.5,), (0,))], True])
+def test_slices_that_cannot_be_are_refused(independent: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="independent"):
+        check_gradients(softmax, softmax_backward, [drawn(3, 5)], independent=independent)
+
+
+def test_a_double_backward_is_checked_like_any_backward() -> None:
+    def double_backward(ddx: Array, dy: Array, x: Array) -> tuple[Array, Array]:
+        return ddx * (1 - np.tanh(x) ** 2), ddx * dy * -2 * np.tanh(x) * (1 - np.tanh(x) ** 2)
+
+    def backward(dy: Array, x: Array) -> Array:
+        return dy * (1 - np.tanh(x) ** 2)
+
+    assert check_gradients(backward, double_backward, [drawn(3, 4), drawn(3, 4)]).verdict is Verdict.MATCH
+    bad = check_gradients(backward, spoilt(double_backward, np.negative), [drawn(3, 4), drawn(3, 4)])
+    assert bad.verdict is Verdict.WRONG, str(bad)
