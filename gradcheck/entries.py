@@ -36,7 +36,7 @@ from gradcheck.subject import Subject
 Array = np.ndarray[Any, np.dtype[Any]]
 
 REEXAMINED = 40_000  # evaluations that are spent on the doubtful entries of an array
-ENOUGH = 16  # or so many of them, if all are wrong
+ENOUGH = 6  # or so many of them, if all are wrong
 NEAREST = 2.0**-36  # a kink that is nearer is as good as at the point
 BENT = 32  # an even part beyond so many steps may be a kink; one of a function of scale 1 is below 1
 SURE = 2  # error bars, of the complex step
