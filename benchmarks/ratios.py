@@ -19,10 +19,35 @@ def main() -> None:
     if windowed:
         mean = math.exp(sum(map(math.log, windowed)) / len(windowed))
         print(f"windowed ops: {mean:.0f} times faster in the geometric mean, least {min(windowed):.0f}")
+    for b in found:
+        if "times_naive" in b["extra_info"]:
+            print(f"{b['name']:50s} {b['extra_info']['times_naive']:8.1f} times the time of the naive float loop")
     medians = {b["name"]: b["stats"]["median"] for b in found}
     for name, median in medians.items():
         if name.startswith("test_process"):
             print(f"{name:50s} {median:8.3f} s")
+    checkers(found)
+
+
+def checkers(found: list[dict]) -> None:
+    """`check_op` against PyTorch's gradcheck, and the geometric means."""
+    rows = [(b["name"], b["extra_info"]) for b in found if "resolution" in b["extra_info"]]
+    peers = [(name, info) for name, info in rows if "checker_own_ms" in info]
+    for name, info in peers:
+        own, slow, fast = (info[f"checker_{what}_ms"] for what in ("own", "slow", "fast"))
+        print(
+            f"{name:50s} {own:8.3f} ms, PyTorch slow {slow:8.2f}, fast {fast:6.3f}; resolution {info['resolution']:.1e}"
+        )
+    if peers:
+        own, slow, fast = (
+            math.exp(sum(math.log(info[f"checker_{what}_ms"]) for _, info in peers) / len(peers))
+            for what in ("own", "slow", "fast")
+        )
+        print(
+            f"every entry, geometric mean: 1/{slow / own:.1f} of PyTorch's slow mode, {own / fast:.2f} of its fast mode"
+        )
+    elif rows:
+        print("PyTorch is not installed: its rows are left out")
 
 
 if __name__ == "__main__":

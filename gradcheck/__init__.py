@@ -3,6 +3,9 @@
     gradcheck.check_gradients(forward, backward, arrays)    any function with a hand-written backward
     gradcheck.check_op("conv2d")                            an op of the catalogue, every property
     gradcheck.assert_gradients(forward, backward, arrays)   the same as the first, for tests
+    gradcheck.check_jvp(forward, jvp, arrays)               a hand-written Jacobian-vector product
+    gradcheck.check_adjoint(apply, adjoint, x, y)           a pair of linear maps
+    gradcheck.check_taylor(forward, backward, arrays)       the rates of the Taylor remainder
 
 Everything is imported when it is first named.
 """
@@ -11,8 +14,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradcheck.adjoint import check_adjoint
+    from gradcheck.certify import certified, certified_vjp
     from gradcheck.gradients import assert_gradients, check_gradients
+    from gradcheck.jvp import check_jvp
     from gradcheck.report import Finding, Report, Verdict
+    from gradcheck.taylor import check_taylor
     from gradcheck.verify import check_op
 
 _HOME = {
@@ -20,11 +27,28 @@ _HOME = {
     "Report": "report",
     "Verdict": "report",
     "assert_gradients": "gradients",
+    "certified": "certify",
+    "certified_vjp": "certify",
+    "check_adjoint": "adjoint",
     "check_gradients": "gradients",
+    "check_jvp": "jvp",
     "check_op": "verify",
+    "check_taylor": "taylor",
 }
 __version__ = "0.1.0"
-__all__ = ["Finding", "Report", "Verdict", "assert_gradients", "check_gradients", "check_op"]
+__all__ = [
+    "Finding",
+    "Report",
+    "Verdict",
+    "assert_gradients",
+    "certified",
+    "certified_vjp",
+    "check_adjoint",
+    "check_gradients",
+    "check_jvp",
+    "check_op",
+    "check_taylor",
+]
 
 
 def __getattr__(name: str) -> Any:

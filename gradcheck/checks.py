@@ -6,7 +6,6 @@ facts also holds in the other dtypes; the rest need the room that float64 leaves
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck import differences
+from gradcheck.differences import outputs_of
 from gradcheck.invariants import independence, layouts, linearity, memory, repeatability, strides
-from gradcheck.numbers import Bounded, Undecided
+from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import LIBRARY
 from gradcheck.report import Verdict
-from gradcheck.trial import Limited, Trial, agrees, is_floating
+from gradcheck.slopes import derivative, directions
+from gradcheck.trial import Limited, Trial, is_floating
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,103 +62,6 @@ def backward(trial: Trial) -> None:
     _results(trial, "G102", "backward against naive_backward", names, trial.gradients, limits)
     again = "naive_backward against itself in double precision"
     _results(trial, "G102", again, names, trial.naive_gradients, limits)
-
-
-def _jitter(trial: Trial, purpose: str) -> Callable[[int], Array]:
-    bits = trial.bits("neighbours", purpose)
-    return lambda n: np.asarray(bits.random_raw(n) % 3).astype(np.float64) - 1 if n else np.empty(0)
-
-
-def _margin(trial: Trial) -> float:
-    margin = trial.op.kink_margin
-    return math.inf if margin is None else margin(*trial.arrays, **trial.attrs)
-
-
-def _rounding(trial: Trial) -> list[Array]:
-    """A bound on the rounding error of each output that takes a cotangent."""
-    limits = [trial.y_limits[k] for k in trial.slot]
-    return [np.zeros(0) if limited is None else limited.limit / 2 for limited in limits]
-
-
-def _pick(trial: Trial, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The outputs that take a cotangent."""
-
-    def picked(*arrays: Any) -> tuple[Any, ...]:
-        outputs = trial.forward(arrays, function)
-        return tuple(outputs[k] for k in trial.slot)
-
-    return picked
-
-
-def derivative(trial: Trial) -> None:
-    """Backward = numerical derivative of the naive forward, in every entry of every differentiable input."""
-    which = [k for k in trial.which if trial.arrays[k].size]
-    if not which:
-        return
-    op, naive = trial.op, _pick(trial, trial.op.naive_forward)
-    first = differences.first_step(_margin(trial))
-    estimates: dict[str, list[differences.Estimate]] = {}
-    try:
-        shared = (naive, trial.arrays, which, trial.cotangents)
-        estimates["complex step"], reached = differences.lanes_complex(*shared, _jitter(trial, "derivative"))
-        if first:
-            central = differences.lanes_central(*shared, _rounding(trial), first, reached)
-            estimates["central differences"] = central
-    except Undecided as kink:
-        message = f"gradient of {op.name} could not be resolved: {kink}, though kink_margin is {2 * first:.3g} or more"
-        trial.find("G203", message, verdict=Verdict.INCONCLUSIVE)
-        return
-    trial.report.evaluations += sum(trial.arrays[k].size for k in which) * (2 * differences.LEVELS + 4)
-    for place, k in enumerate(which):
-        limited, halves = (
-            trial.gradient_limits[k],
-            {"backward": trial.gradients, "naive_backward": trial.naive_gradients},
-        )
-        own = 0.0 if limited is None else limited.limit
-        for method, found in estimates.items():
-            estimate = found[place]
-            agree = {
-                half: agrees(gradients[k], estimate.value, estimate.error + own) for half, gradients in halves.items()
-            }
-            for half, gradients in halves.items():
-                other = "naive_backward" if half == "backward" else "backward"
-                note = f"{other} {'agrees' if agree[other] else 'disagrees too'} with the {method}"
-                trial.compare(
-                    "G201",
-                    f"gradient of {op.name} with respect to {op.names[k]} ({half} against {method})",
-                    op.names[k],
-                    np.nan if gradients[k] is None else gradients[k],
-                    estimate.value,
-                    estimate.error + own,
-                    resolves=method == "complex step",
-                    note=note,
-                )
-
-
-def directions(trial: Trial) -> None:
-    """Backward = derivative of the vectorized forward along random directions."""
-    which = [k for k in trial.which if trial.arrays[k].size and trial.gradients[k] is not None]
-    picked = _pick(trial, trial.op.forward)
-    first = differences.first_step(_margin(trial) / 1.5)  # an entry moves by up to 1.5 steps
-    for number in range(2 if which else 0):
-        moves: list[Any] = [
-            trial.signed(a.shape, "direction", number, k) if k in which else None for k, a in enumerate(trial.arrays)
-        ]
-        terms = [(trial.gradients[k] * moves[k]).ravel() for k in which]
-        own = [np.abs(moves[k]) * limit.limit for k in which if (limit := trial.gradient_limits[k]) is not None]
-        claim = math.fsum(np.concatenate(terms).real)
-        slack = math.fsum(np.concatenate([part.ravel() for part in own]))
-        slopes = sum(float(np.sum(np.abs(trial.gradients[k] * trial.arrays[k]))) for k in which)
-        shared = (trial.arrays, moves, trial.cotangents)
-        found = {"complex step": differences.direction_complex(picked, *shared, _jitter(trial, f"direction {number}"))}
-        if first:
-            found["central differences"] = differences.direction_central(
-                picked, *shared, _rounding(trial), slopes, first
-            )
-        trial.report.evaluations += 2 * differences.LEVELS + 4
-        for method, estimate in found.items():
-            what = f"derivative of {trial.op.name} along a random direction ({method} of forward against backward)"
-            trial.compare("G202", what, "direction", claim, estimate.value, estimate.error + slack)
 
 
 def _integers(trial: Trial, shape: Sequence[int], *keys: str | int) -> Array:
@@ -244,7 +147,7 @@ def conventions(trial: Trial) -> None:
         arrays = [convention.case.arrays.get(name) for name in op.names]
         for half in ("", "naive_"):
             result = getattr(op, f"{half}forward")(*arrays, **convention.case.attrs)
-            outputs = differences.outputs_of(result, len(op.outputs))
+            outputs = outputs_of(result, len(op.outputs))
             found = dict(zip(op.outputs, outputs, strict=True))
             dys = [np.asarray(convention.cotangents.get(n, np.ones_like(found[n]))) for n in op.cotangents]
             gradients = getattr(op, f"{half}backward")(*dys, *arrays, **convention.case.attrs)

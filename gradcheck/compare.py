@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,19 +50,22 @@ def compare(got: Array, want: Array, limit: Array | float) -> Comparison:
     if not got.size:
         return Comparison(0, 0, None, 0.0, 0.0, 0.0, 0.0, True)
     with np.errstate(all="ignore"):
-        error = np.abs(got - want)
-        fraction = np.where((got == want) | (error == 0), 0.0, error / limit)
-    fraction = np.where(np.isnan(fraction), np.inf, fraction)
-    worst = np.unravel_index(int(np.argmax(fraction)), got.shape)
+        fraction = np.asarray(np.abs(got - want) / limit)
+    place = int(fraction.argmax())  # of the first NaN, if there is any
+    finite = math.isfinite(fraction.flat[place]) or bool(np.isfinite(got).all() and np.isfinite(want).all())
+    if math.isnan(fraction.flat[place]):
+        fraction = np.where(got == want, 0.0, np.where(np.isnan(fraction), np.inf, fraction))
+        place = int(fraction.argmax())
+    worst = np.unravel_index(place, got.shape)
     return Comparison(
         compared=got.size,
-        wrong=int(np.count_nonzero(fraction > 1)),
+        wrong=int(np.count_nonzero(fraction > 1)) if fraction[worst] > 1 else 0,
         index=tuple(int(i) for i in worst),
         got=float(got[worst]),
         want=float(want[worst]),
         limit=float(limit[worst]),
         fraction=float(fraction[worst]),
-        finite=bool(np.isfinite(got).all() and np.isfinite(want).all()),
+        finite=finite,
     )
 
 

@@ -195,16 +195,60 @@ def lanes_complex(
     return _together(arrays, which, Estimate(total[0], 2 * spread + arithmetic(terms) * size)), reached
 
 
-def direction_central(
-    forward: Function,
-    arrays: Sequence[Any],
-    directions: Sequence[Any],
+def in_lanes(naive: Function, points: Sequence[Sequence[Any]], count: int) -> list[list[Array]]:
+    """The outputs of a naive forward at several points, real or complex, from one run of its loops.
+
+    Raises
+    ------
+    gradcheck.numbers.Undecided
+        If there is a kink between the points.
+    """
+    lifted = list(points[0])
+    for k, array in enumerate(points[0]):
+        if any(point[k] is not array for point in points):
+            lanes, box = np.stack([point[k] for point in points], axis=-1), np.empty(array.shape, object)
+            for at in np.ndindex(array.shape):
+                box[at] = Lanes(lanes[at])
+            lifted[k] = box
+    found: list[list[Array]] = [[] for _ in points]
+    for output in outputs_of(naive(*lifted), count):
+        values = np.empty((*np.shape(output), len(points)), complex)
+        for at in np.ndindex(np.shape(output)):
+            values[at] = getattr(output[at], "v", output[at])
+        for lane, own in enumerate(found):
+            own.append(values[..., lane])
+    return found
+
+
+def _moved(arrays: Sequence[Any], directions: Sequence[Any], far: complex) -> list[Any]:
+    return [a if v is None else a + far * v for a, v in zip(arrays, directions, strict=True)]
+
+
+def central_points(arrays: Sequence[Any], directions: Sequence[Any], first: float) -> list[list[Any]]:
+    """Where central differences along a direction evaluate; None in `directions` leaves an array alone."""
+    return [_moved(arrays, directions, far) for h in steps(first) for far in (h, -h)]
+
+
+def complex_points(arrays: Sequence[Any], directions: Sequence[Any], jitter: Function) -> list[list[Any]]:
+    """Where the complex step does: at the point, and at neighbours an ulp away."""
+    points = [list(arrays)]
+    for _ in range(NEIGHBOURS):
+        near = [
+            a if v is None else a * (1 + 2 * UNIT * jitter(a.size).reshape(a.shape))
+            for a, v in zip(arrays, directions, strict=True)
+        ]
+        points.append(near)
+    return [_moved(point, directions, 1j * IMAGINARY) for point in points]
+
+
+def from_central(
+    ends: Sequence[Sequence[Array]],
     cotangents: Sequence[Array],
     rounding: Sequence[Array],
     slopes: float,
     first: float,
 ) -> Estimate:
-    """The derivative of <cotangents, forward(arrays)> along one direction; None in `directions` leaves an array alone.
+    """The derivative of <cotangents, forward> from the outputs at the points of `central_points`.
 
     Parameters
     ----------
@@ -214,12 +258,8 @@ def direction_central(
         The sum of |gradient * entry|: what the rounding of the probes' own entries is worth, in units of u.
     """
     sizes, found, size, terms = steps(first), [], 0.0, 0
-    for h in sizes:
-        ends = []
-        for sign in (h, -h):
-            moved = [a if v is None else a + sign * v for a, v in zip(arrays, directions, strict=True)]
-            ends.append(outputs_of(forward(*moved), len(cotangents)))
-        parts = [dy * (p - m) / (2 * h) for dy, p, m in zip(cotangents, *ends, strict=True)]
+    for h, plus, minus in zip(sizes, ends[::2], ends[1::2], strict=True):
+        parts = [dy * (np.real(p) - np.real(m)) / (2 * h) for dy, p, m in zip(cotangents, plus, minus, strict=True)]
         found.append(sum(float(part.sum()) for part in parts))
         if h == first:
             size, terms = sum(float(np.abs(part).sum()) for part in parts), sum(part.size for part in parts)
@@ -228,23 +268,33 @@ def direction_central(
     return Estimate(value, change + (noise + UNIT * slopes) * noise_gain(sizes) + arithmetic(terms) * size)
 
 
+def from_complex(outputs: Sequence[Sequence[Array]], cotangents: Sequence[Array]) -> Estimate:
+    """The same from the outputs at the points of `complex_points`."""
+    terms = [[dy * (y.imag / IMAGINARY) for dy, y in zip(cotangents, ys, strict=True)] for ys in outputs]
+    found = [sum(float(np.sum(term)) for term in own) for own in terms]
+    size, count = sum(float(np.abs(t).sum()) for t in terms[0]), sum(t.size for t in terms[0])
+    spread = max(abs(value - found[0]) for value in found[1:])
+    return Estimate(np.asarray(found[0]), np.asarray(2 * spread + arithmetic(count) * size))
+
+
+def direction_central(
+    forward: Function,
+    arrays: Sequence[Any],
+    directions: Sequence[Any],
+    cotangents: Sequence[Array],
+    rounding: Sequence[Array],
+    slopes: float,
+    first: float,
+) -> Estimate:
+    """The derivative of <cotangents, forward(arrays)> along one direction, by central differences."""
+    points = central_points(arrays, directions, first)
+    ends = [outputs_of(forward(*point), len(cotangents)) for point in points]
+    return from_central(ends, cotangents, rounding, slopes, first)
+
+
 def direction_complex(
     forward: Function, arrays: Sequence[Any], directions: Sequence[Any], cotangents: Sequence[Array], jitter: Function
 ) -> Estimate:
     """The same by the complex step."""
-    found, size, count = [], 0.0, 0
-    for copy in range(1 + NEIGHBOURS):
-        moved = []
-        for a, v in zip(arrays, directions, strict=True):
-            if v is None:
-                moved.append(a)
-                continue
-            point = a * (1 + 2 * UNIT * jitter(a.size).reshape(a.shape)) if copy else a
-            moved.append(point + 1j * IMAGINARY * v)
-        outputs = outputs_of(forward(*moved), len(cotangents))
-        terms = [dy * (y.imag / IMAGINARY) for dy, y in zip(cotangents, outputs, strict=True)]
-        found.append(sum(float(np.sum(term)) for term in terms))
-        if not copy:
-            size, count = sum(float(np.abs(t).sum()) for t in terms), sum(t.size for t in terms)
-    spread = max(abs(value - found[0]) for value in found[1:])
-    return Estimate(np.asarray(found[0]), np.asarray(2 * spread + arithmetic(count) * size))
+    points = complex_points(arrays, directions, jitter)
+    return from_complex([outputs_of(forward(*point), len(cotangents)) for point in points], cotangents)

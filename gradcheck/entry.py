@@ -131,9 +131,12 @@ def by_steps(subject: Subject, k: int, at: tuple[int, ...], claim: float, own: f
         unclear = rough or found.slopes or found.verdict not in (Verdict.MATCH, Verdict.WRONG)
         if not unclear:
             break
-        floor = _rounding(subject, k, at, scale / 8, everywhere=claim != 0)
-        level = min(noise, max(floor, noise_level(phi, scale)))
+        measured = noise_level(phi, scale)
+        level = min(noise, max(_rounding(subject, k, at, scale / 8), measured))
         closer = at_scale(scale)
+        if closer.verdict is Verdict.WRONG:  # an output that does not seem to move may do so below its rounding
+            level = min(noise, max(rounding(subject), measured))
+            closer = at_scale(scale)
         if closer.verdict in (Verdict.MATCH, Verdict.WRONG) and closer.slopes is None:
             return confirmed(closer, at_scale, scale)
     scale, level = max(1.0, size), noise
@@ -157,14 +160,16 @@ def within_kinks(subject: Subject, move: Mapping[int, tuple[Any, Array]], claim:
     return lower - slack <= claim <= upper + slack
 
 
-def _rounding(subject: Subject, k: int, at: tuple[int, ...], far: float, *, everywhere: bool) -> float:
-    """What rounding does to the outputs that an entry moves; `everywhere`: to all of them if it moves none."""
-    change = subject.change(subject.moved({k: (at, ONE)}, far)) or subject.bases
-    moved = [c != 0 for c in change]
-    if everywhere and not any(m.any() for m in moved):
-        moved = [np.ones(y.shape, bool) for y in subject.bases]
-    parts = zip(subject.weights, subject.bases, moved, subject.slot, strict=True)
-    return math.hypot(*(length(dy * y * m) * unit(subject.outputs[j]) for dy, y, m, j in parts))
+def rounding(subject: Subject, moved: Sequence[Any] | None = None) -> float:
+    """The standard deviation of <cotangents, outputs> from the rounding of the outputs; of those `moved`, if given."""
+    parts = zip(subject.weights, subject.bases, subject.slot, moved or [True] * len(subject.bases), strict=True)
+    return math.hypot(*(length(dy * y * m) * unit(subject.outputs[j]) for dy, y, j, m in parts))
+
+
+def _rounding(subject: Subject, k: int, at: tuple[int, ...], far: float) -> float:
+    """The same, of the outputs that an entry moves."""
+    change = subject.change(subject.moved({k: (at, ONE)}, far))
+    return rounding(subject, change and [c != 0 for c in change])
 
 
 def confirmed(found: Diagnosis, at_scale: Callable[[float], Diagnosis], scale: float) -> Diagnosis:

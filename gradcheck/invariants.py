@@ -17,31 +17,14 @@ from gradcheck.trial import Trial, agrees, is_floating
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def _cuts(trial: Trial) -> Iterator[tuple[str, dict[str, int]]]:
-    """For each independent axis of size 2 or more: how it is called, and where each array has it."""
-    axes = trial.op.arrays
-    for axis in trial.op.independent_axes(trial.arguments.attrs):
-        if isinstance(axis, str) and not axis.startswith("..."):
-            names = {n: [token.split("/")[0].rstrip("?") for token in t.split()] for n, t in axes.items()}
-            yield axis, {name: tokens.index(axis) for name, tokens in names.items() if axis in tokens}
-            continue
-        numbers = range(len(trial.arguments.sizes[axis])) if isinstance(axis, str) else (int(axis),)
-        for number in numbers:
-            places = {}
-            for name, tokens in axes.items():
-                runs = [place for place, token in enumerate(tokens.split()) if token.startswith("...")]
-                if runs:
-                    places[name] = runs[0] + number
-            yield f"axis {number}", places
-
-
 def independence(trial: Trial) -> None:
     """Along an independent axis, the op of two parts, joined, is the op of the whole."""
     op = trial.op
-    for axis, places in _cuts(trial):
-        size = next(
-            (trial.case.arrays[n].shape[p] for n, p in places.items() if trial.case.arrays.get(n) is not None), 0
-        )
+    for axis, cut in trial.cuts:
+        where = dict(zip([*op.names, *op.outputs], [*cut.arrays, *cut.outputs], strict=True))
+        places = {name: place for name, place in where.items() if place is not None}
+        sizes = [a.shape[p] for a, p in zip(trial.arrays, cut.arrays, strict=True) if a is not None and p is not None]
+        size = sizes[0] if sizes else 0
         if size < 2 or not set(op.cotangents) <= set(places):
             continue
 

@@ -26,6 +26,7 @@ from gradcheck.entry import (
     largest,
     length,
     reach,
+    rounding,
     unit,
     weighed,
 )
@@ -104,10 +105,8 @@ class Looks:
     def noise(self) -> float:
         """The noise of <cotangents, outputs>, a standard deviation; at least what the rounding of the outputs does."""
         direction, found = self.first
-        subject = self.subject
-        parts = zip(subject.weights, subject.bases, subject.slot, strict=True)
-        rounding = math.hypot(*(length(dy * y) * unit(subject.outputs[k]) for dy, y, k in parts))
-        return max(rounding, found.noise if self.clear else noise_level(subject.phi(direction.move)))
+        level = found.noise if self.clear else noise_level(self.subject.phi(direction.move))
+        return max(rounding(self.subject), level)
 
     def along(self, ways: dict[int, Array]) -> Direction:
         """The claim along `ways`, which say how much each array's entries move."""

@@ -268,7 +268,7 @@ def _is_gradient(subject: Subject, k: int, gradient: Any, again: Any) -> bool:
 
         cause = cause_of_shape(found.shape, array.shape, *(dy.shape for dy in subject.cotangents))
         message = f"gradient of {name} has shape {found.shape}, want {array.shape}"
-        subject.find("G402", message, argument=name, hint="" if cause is None else cause.text)
+        subject.find("G402", message, argument=name, hint="" if cause is None else f"{cause.text} [{cause.code}]")
         return False
     if found.dtype.newbyteorder("=") != array.dtype:
         subject.find("G401", f"gradient of {name} is {found.dtype}, want {array.dtype}", argument=name)

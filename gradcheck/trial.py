@@ -9,11 +9,13 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from gradcheck.compare import compare, half_ulp
+from gradcheck import limits
+from gradcheck.compare import Comparison, compare, half_ulp
 from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import BoundedSingle
+from gradcheck.probes import Cut
 from gradcheck.report import Finding, Report, Verdict, coarser
-from reference import Case, Op
+from reference import Arguments, Case, Op
 from reference._draw import signed, stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,22 +45,54 @@ def describe(case: Case, dtype: str) -> str:
     )
 
 
-class Limited:
-    """Values from a naive half run on `Bounded` numbers, and how far a computed array may be off them."""
+def cuts(op: Op, arguments: Arguments) -> list[tuple[str, Cut]]:
+    """The independent axes of an op in a call: what each is called, and where each input and output has it."""
+    found, tokens = [], {name: axes.split() for name, axes in op.arrays.items()}
+    plain = {name: [token.split("/")[0].rstrip("?") for token in own] for name, own in tokens.items()}
+    runs = {n: next((p for p, t in enumerate(own) if t.startswith("...")), None) for n, own in tokens.items()}
+    for axis in op.independent_axes(arguments.attrs):
+        if isinstance(axis, str) and not axis.startswith("..."):
+            found.append((axis, {name: own.index(axis) for name, own in plain.items() if axis in own}))
+            continue
+        numbers = range(len(arguments.sizes[axis])) if isinstance(axis, str) else (int(axis),)
+        for number in numbers:
+            found.append((f"axis {number}", {n: run + number for n, run in runs.items() if run is not None}))
+    return [
+        (called, Cut(tuple(map(places.get, op.names)), tuple(map(places.get, op.outputs)))) for called, places in found
+    ]
 
-    def __init__(self, found: Any, dtype: np.dtype[Any]) -> None:
-        flat = [v if isinstance(v, Bounded) else Bounded(float(v)) for v in np.asarray(found, object).ravel()]
-        shape = np.shape(found)
-        unit = (BoundedSingle if dtype.name != "float64" else Bounded).unit
-        self.value = np.array([v.v for v in flat], np.float64).reshape(shape)
-        self.units = np.array([v.error for v in flat], np.float64).reshape(shape)
-        self.limit = (unit + Bounded.unit) * self.units
+
+class Limited:
+    """Values of a naive half, and how far a computed array may be off them.
+
+    Parameters
+    ----------
+    value, units : ndarray
+        The values, and their error bounds in units of the unit roundoff in which `dtype` is computed.
+    dtype : dtype
+    """
+
+    def __init__(self, value: Array, units: Array, dtype: np.dtype[Any]) -> None:
+        self.value, self.units = value, units
+        self.limit = (number_of(dtype).unit + Bounded.unit) * units
         if dtype.name in ("float16", "bfloat16"):
             rounding = half_ulp(self.value, dtype)
             self.limit = self.limit + rounding
             with np.errstate(over="ignore"):
                 beyond = np.abs(self.value) > float(ml_dtypes.finfo(dtype).max) + rounding
             self.value = np.where(beyond, np.copysign(np.inf, self.value), self.value)
+
+    @classmethod
+    def from_loops(cls, found: Any, dtype: np.dtype[Any]) -> Limited:
+        """From what a naive half gives on `Bounded` numbers."""
+        flat = [v if isinstance(v, Bounded) else Bounded(float(v)) for v in np.asarray(found, object).ravel()]
+        pairs = np.array([(v.v, v.error) for v in flat], np.float64).reshape(*np.shape(found), 2)
+        return cls(pairs[..., 0], pairs[..., 1], dtype)
+
+
+def number_of(dtype: np.dtype[Any]) -> type[Bounded]:
+    """The numbers with the running error of what is computed for a dtype."""
+    return Bounded if dtype.name == "float64" else BoundedSingle
 
 
 class Trial:
@@ -96,6 +130,11 @@ class Trial:
         self.which = [k for k in which if self.arrays[k] is not None]
 
     @property
+    def probed(self) -> list[int]:
+        """The inputs that have a gradient with entries."""
+        return [k for k in self.which if self.arrays[k].size]
+
+    @property
     def unit(self) -> float:
         """The unit roundoff of the trial's dtype."""
         return float(ml_dtypes.finfo(self.dtype).eps) / 2
@@ -104,6 +143,16 @@ class Trial:
     def slot(self) -> list[int]:
         """Which of the outputs take a cotangent."""
         return [list(self.op.outputs).index(name) for name in self.op.cotangents]
+
+    @cached_property
+    def cuts(self) -> list[tuple[str, Cut]]:
+        """The axes along which the op works slice by slice, by what they are called."""
+        return cuts(self.op, self.arguments)
+
+    @property
+    def slices(self) -> list[Cut]:
+        """The same, in the outputs that take a cotangent."""
+        return [Cut(cut.arrays, tuple(cut.outputs[j] for j in self.slot)) for _, cut in self.cuts]
 
     def bits(self, *keys: str | int) -> np.random.BitGenerator:
         """Random bits of this case for one purpose."""
@@ -162,7 +211,7 @@ class Trial:
     def _boxed(self, array: Any) -> Any:
         if not is_floating(array):
             return array
-        number = Bounded if self.dtype.name == "float64" else BoundedSingle
+        number = number_of(self.dtype)
         wide = np.asarray(array, np.float64)
         box = np.empty(wide.shape, object)
         for at in np.ndindex(wide.shape):
@@ -170,14 +219,34 @@ class Trial:
         return box
 
     def _limited(self, found: Sequence[Any]) -> list[Limited | None]:
-        return [None if a is None else Limited(a, self.dtype) for a in found]
+        return [None if a is None else Limited.from_loops(a, self.dtype) for a in found]
+
+    def _large(self, arrays: Sequence[Any]) -> bool:
+        return limits.applies(self.op) and sum(a.size for a in arrays if a is not None) > limits.LARGE
+
+    def _vectorized(self, half: str, arrays: Sequence[Any], terms: Sequence[int]) -> list[Limited | None]:
+        wide = [a.astype(np.float64) if is_floating(a) else a for a in arrays]
+        values = getattr(self.op, f"naive_{half}")(*wide, **self.attrs)
+        sizes = limits.magnitudes(lambda *own: getattr(self.op, half)(*own, **self.attrs), wide)
+        return [
+            None if v is None else Limited(v, limits.units(count, size, number_of(self.dtype)), self.dtype)
+            for v, size, count in zip(values if isinstance(values, tuple) else [values], sizes, terms, strict=True)
+        ]
 
     def limits_of_y(self, arrays: Sequence[Any]) -> list[Limited | None]:
         """The naive outputs at `arrays`, with their limits."""
+        if self._large(arrays):
+            cuts = [cut for _, cut in self.cuts]
+            terms = [limits.terms(self.op, arrays, cuts, j) for j in range(len(self.op.outputs))]
+            return self._vectorized("forward", arrays, terms)
         return self._limited(self.forward([self._boxed(a) for a in arrays], self.op.naive_forward))
 
     def limits_of_gradients(self, cotangents: Sequence[Any], arrays: Sequence[Any]) -> list[Limited | None]:
         """The naive gradients at `arrays`, with their limits."""
+        if self._large(arrays):
+            known = (self.op, cotangents, arrays, self.slices)
+            terms = [limits.terms_of_gradient(*known, k) for k in range(len(arrays))]
+            return self._vectorized("backward", [*cotangents, *arrays], terms)
         boxes = [self._boxed(a) for a in cotangents], [self._boxed(a) for a in arrays]
         return self._limited(self.backward(*boxes, self.op.naive_backward))
 
@@ -219,21 +288,24 @@ class Trial:
             self.find("G402", f"{what} has the wrong shape: got {got.shape}, want {want.shape}", argument=name)
             return False
         outcome = compare(got.real, want.real, limit)
+        if not outcome.wrong:
+            self.record(outcome, want, float(np.max(limit, initial=0)) if resolves else None)
+            return True
         self.report.compared += outcome.compared
         self.report.fraction = max(self.report.fraction, outcome.fraction)
         facts: dict[str, Any] = {"index": outcome.index, "got": outcome.got, "want": outcome.want}
         facts |= {"limit": outcome.limit, "argument": name, "wrong": outcome.wrong}
         facts |= {"compared": outcome.compared, "note": note}
-        if outcome.wrong:
-            nan = not np.isfinite(outcome.got) or not np.isfinite(outcome.want)
-            message = f"{what} is wrong at {outcome.wrong} of {outcome.compared} entries"
-            if nan:
-                self.find("G003", message, verdict=Verdict.NONFINITE, **facts)
-            else:
-                self.find(code, message, **facts)
-            return False
-        if resolves and got.size and np.any(want):
-            scale = float(np.max(np.abs(want)))
-            coarse = float(np.max(np.broadcast_to(limit, got.shape))) / scale
-            self.report.resolution = coarser(self.report.resolution, coarse)
-        return True
+        message = f"{what} is wrong at {outcome.wrong} of {outcome.compared} entries"
+        if np.isfinite(outcome.got) and np.isfinite(outcome.want):
+            self.find(code, message, **facts)
+        else:
+            self.find("G003", message, verdict=Verdict.NONFINITE, **facts)
+        return False
+
+    def record(self, outcome: Comparison, want: Array, limit: float | None = None) -> None:
+        """Count a comparison in which nothing is wrong; `limit`, the largest, tells what would have been found."""
+        self.report.compared += outcome.compared
+        self.report.fraction = max(self.report.fraction, outcome.fraction)
+        if limit is not None and want.size and (scale := float(np.abs(want).max())):
+            self.report.resolution = coarser(self.report.resolution, limit / scale)

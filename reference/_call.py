@@ -1,6 +1,7 @@
 """A call of an op: its arguments checked and brought into normal form, its results into the dtypes that came in."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from numbers import Rational
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from reference._op import Op
 
 FLOATS = ("float64", "float32", "float16", "bfloat16", "complex128")
+PLAIN = (int, float, str, tuple, type(None))  # values of attributes that are no fraction, known without asking an ABC
 KINDS = {
     "floating": f"an array of {', '.join(FLOATS)}",
     "number": f"a number, or an array of {', '.join(FLOATS)}",
     "integer": "an array of integers",
     "mask": "an array of booleans, or of 0 and 1 in the dtype of x",
 }
+
+
+@cache
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.name  # NumPy works it out each time it is asked
 
 
 def _array(op: str, name: str, value: Any, kind: str, naive: bool) -> Array | float:
@@ -34,7 +41,7 @@ def _array(op: str, name: str, value: Any, kind: str, naive: bool) -> Array | fl
     except Exception:  # ragged sequences, and whatever a caller's own type raises
         refuse(op, name, "what makes no array", KINDS[kind], TypeError)
     dtype = array.dtype
-    fits = dtype.kind in "iu" if kind == "integer" else dtype.name in FLOATS or (kind == "mask" and dtype.kind == "b")
+    fits = dtype.kind in "iu" if kind == "integer" else _name(dtype) in FLOATS or (kind == "mask" and dtype.kind == "b")
     number = naive and kind != "integer" and dtype.kind == "O" and (not array.size or hasattr(array.flat[0], "real"))
     if not fits and not number:
         admitted = KINDS[kind] + (" (object arrays are for the naive halves)" if dtype.kind == "O" else "")
@@ -45,7 +52,9 @@ def _array(op: str, name: str, value: Any, kind: str, naive: bool) -> Array | fl
 def _promoted(op: str, arrays: Mapping[str, Array | float]) -> np.dtype[Any]:
     """The one dtype of a call's floating arrays, as NumPy promotes them."""
     dtypes = {name: a.dtype for name, a in arrays.items() if isinstance(a, np.ndarray) and a.dtype.kind not in "iub"}
-    names = {dtype.name: name for name, dtype in dtypes.items()}
+    if len(distinct := set(dtypes.values())) == 1:
+        return distinct.pop().newbyteorder("=")
+    names = {_name(dtype): name for name, dtype in dtypes.items()}
     if "float16" in names and "bfloat16" in names:
         refuse(op, names["bfloat16"], f"bfloat16 and {names['float16']} is float16", "one of the two", TypeError)
     return np.result_type(*dtypes.values()).newbyteorder("=") if dtypes else np.dtype(np.float64)
@@ -92,8 +101,8 @@ class Arguments:
         return _axes.shape(self._op.name, self._op.outputs[output], self.sizes, self.attrs)
 
 
-def attributes(op: "Op", given: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of a call in normal form, defaults filled in."""
+def attributes(op: "Op", given: Mapping[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a call in normal form, defaults filled in; those of `defaults`, which is filled, are known."""
     for name in given:
         if name not in op.attributes:
             from difflib import get_close_matches
@@ -103,34 +112,70 @@ def attributes(op: "Op", given: Mapping[str, Any]) -> dict[str, Any]:
             refuse(op.name, f"attribute {name!r}", f"unknown{hint}", ", ".join(op.attributes) or "none", TypeError)
     normal = {}
     for name, attribute in op.attributes.items():
+        if name not in given and name in defaults:
+            normal[name] = defaults[name]
+            continue
         value = given.get(name, attribute.default)
         if value is REQUIRED:
             refuse(op.name, name, "missing", attribute.admits, TypeError)
         normal[name] = None if value is attribute.default is None else attribute(op.name, name, value)
+        if name not in given:
+            defaults[name] = normal[name]
     return normal
+
+
+class Form:
+    """What calls of one function of an op have in common: the names of its arrays in order, and their kinds."""
+
+    def __init__(self, op: "Op", role: str) -> None:
+        self.naive, self.backward = role.startswith("naive"), role.endswith("backward")
+        self.cotangents = [f"d{name}" for name in op.cotangents] if self.backward else []
+        self.inputs, self.optional, self.axes = op.names, op.optional, op.axes
+        self.names = [*self.cotangents, *self.inputs]
+        self.kinds = {name: self._kind(op, name) for name in self.names}
+        self.tokens = {name: axes.split() for name, axes in self.axes.items()}
+        self.plain = {name for name, own in self.tokens.items() if not any("/" in t or t[:3] == "..." for t in own)}
+        self.defaults: dict[str, Any] = {}
+        self.least = len(self.names)
+        while self.least and self.names[self.least - 1] in self.optional:
+            self.least -= 1
+
+    def _kind(self, op: "Op", name: str) -> str:
+        if name in self.axes:
+            return op.kinds.get(name, "floating")
+        tokens = op.outputs[name[1:]].split()
+        return "number" if all(token.startswith("...") or token.endswith("?") for token in tokens) else "floating"
+
+    def binds(self, name: str, shape: tuple[int, ...], sizes: _axes.Sizes) -> bool:
+        """Add the sizes of an array whose axes are names, or one run, to `sizes`; False unless it is one and fits."""
+        tokens = self.tokens[name]
+        if name in self.plain:
+            return len(shape) == len(tokens) and all(
+                sizes.setdefault(*p) == p[1] for p in zip(tokens, shape, strict=True)
+            )
+        return len(tokens) == 1 and tokens[0][:3] == "..." and bool(sizes.setdefault(tokens[0], shape) == shape)
 
 
 class Call:
     """One checked call: what the op file's function is handed, and what becomes of what it returns."""
 
     def __init__(self, op: "Op", role: str, args: tuple[Any, ...], attrs: Mapping[str, Any]) -> None:
-        self.op, self.naive, self.backward = op, role.startswith("naive"), role.endswith("backward")
-        cotangents = [f"d{name}" for name in op.cotangents] if self.backward else []
-        given = self._given(role, cotangents, args)
+        form: Form = getattr(op, role).form
+        self.op, self.form, self.naive, self.backward = op, form, form.naive, form.backward
+        given, kinds = self._given(role, args), form.kinds
         found = {
-            name: None if value is None else _array(op.name, name, value, self._kind(name), self.naive)
+            name: None if value is None else _array(op.name, name, value, kinds[name], self.naive)
             for name, value in given.items()
         }
-        present = {name: array for name, array in found.items() if array is not None}
-        counted = {name: array for name, array in present.items() if self._kind(name) != "mask"}
+        counted = {name: array for name, array in found.items() if array is not None and kinds[name] != "mask"}
         self.storage: np.dtype[Any] = _promoted(op.name, counted)
-        low = self.storage.name in ("float16", "bfloat16")
+        low = _name(self.storage) in ("float16", "bfloat16")
         self.compute = np.dtype(np.float32) if low else self.storage
         self.found: dict[str, Any] = {
             name: np.asarray(a, self.storage) if isinstance(a, float) else a for name, a in found.items()
         }
         self.arguments = self._arguments(attrs)
-        for name, output in zip(cotangents, op.cotangents, strict=False):
+        for name, output in zip(form.cotangents, op.cotangents, strict=False):
             shape, want = self.found[name].shape, self.arguments.shape(output)
             if shape != want:
                 refuse(op.name, name, f"of shape {shape}", f"{want}, the shape of {output} [{op.outputs[output]}]")
@@ -140,40 +185,36 @@ class Call:
             self.attrs = {name: _exactly(value) for name, value in self.attrs.items()}
         elif not self.naive:
             self.attrs = {
-                k: float(v) if isinstance(v, Rational) and not isinstance(v, int) else v for k, v in self.attrs.items()
+                k: float(v) if not isinstance(v, PLAIN) and isinstance(v, Rational) else v
+                for k, v in self.attrs.items()
             }
         self.arrays = [self._prepared(name, array) for name, array in self.found.items()]
 
-    def _kind(self, name: str) -> str:
-        if name in self.op.axes:
-            return self.op.kinds.get(name, "floating")
-        tokens = self.op.outputs[name[1:]].split()
-        return "number" if all(token.startswith("...") or token.endswith("?") for token in tokens) else "floating"
-
-    def _given(self, role: str, cotangents: list[str], args: tuple[Any, ...]) -> dict[str, Any]:
-        op, names = self.op, [*cotangents, *self.op.names]
-        least = len(names)
-        while least and names[least - 1] in op.optional:
-            least -= 1
+    def _given(self, role: str, args: tuple[Any, ...]) -> dict[str, Any]:
+        op, form, names = self.op, self.form, self.form.names
+        least = form.least
         if not least <= len(args) <= len(names):
             count = f"{least} to {len(names)}" if least < len(names) else f"{least}"
             refuse(op.name, role, f"called with {len(args)} arrays", f"{count}: {', '.join(names)}", TypeError)
         given = dict.fromkeys(names) | dict(zip(names, args, strict=False))
         for name, value in given.items():
-            if value is None and name not in op.optional:
-                refuse(op.name, name, None, KINDS[self._kind(name)], TypeError)
+            if value is None and name not in form.optional:
+                refuse(op.name, name, None, KINDS[form.kinds[name]], TypeError)
         return given
 
     def _arguments(self, attrs: Mapping[str, Any]) -> Arguments:
-        op = self.op
-        arguments = Arguments(op, {name: self.found[name] for name in op.names}, attributes(op, attrs), {})
-        for name in op.names:
+        op, form = self.op, self.form
+        arguments = Arguments(
+            op, {name: self.found[name] for name in form.inputs}, attributes(op, attrs, form.defaults), {}
+        )
+        for name in form.inputs:
             array = self.found[name]
             if array is None:
                 continue
-            _axes.bind(op.name, name, op.axes[name], array.shape, arguments.sizes, arguments.attrs)
-            if self._kind(name) == "mask" and array.dtype.kind != "b":
-                x = self.found[op.names[0]]
+            if not form.binds(name, array.shape, arguments.sizes):
+                _axes.bind(op.name, name, form.axes[name], array.shape, arguments.sizes, arguments.attrs)
+            if form.kinds[name] == "mask" and array.dtype.kind != "b":
+                x = self.found[form.inputs[0]]
                 if array.dtype.kind != "O" and x.dtype.kind not in "cO" and array.dtype != x.dtype:
                     refuse(op.name, name, f"of dtype {array.dtype}", KINDS["mask"], TypeError)
                 arguments.require(np.all((array == 0) | (array == 1)), name, "an array with other numbers", "0 and 1")
@@ -184,7 +225,7 @@ class Call:
     def _prepared(self, name: str, array: Array | None) -> Array | None:
         if array is None:
             return None
-        if self._kind(name) == "integer":
+        if self.form.kinds[name] == "integer":
             return array.astype(np.int64, copy=False)
         if not self.naive:
             return array.astype(self.compute, copy=False)
@@ -208,11 +249,10 @@ class Call:
             if isinstance(result, tuple):
                 return tuple(self._stored(value, self.storage) for value in result)
             return self._stored(result, self.storage)
-        if not isinstance(result, tuple | list) or len(result) != len(self.op.names):
+        names = self.form.inputs
+        if not isinstance(result, tuple | list) or len(result) != len(names):
             return result
-        return tuple(
-            self._stored(value, self._gradient_dtype(name)) for value, name in zip(result, self.op.names, strict=True)
-        )
+        return tuple(self._stored(value, self._gradient_dtype(name)) for value, name in zip(result, names, strict=True))
 
     def _gradient_dtype(self, name: str) -> np.dtype[Any]:
         array = self.found[name]
@@ -224,7 +264,7 @@ class Call:
 
 def _rounded(array: Array, dtype: np.dtype[Any]) -> Array:
     """Double precision rounded to `dtype`, once: bfloat16 is made from float32, so that one is rounded to odd first."""
-    if dtype.name == "bfloat16":
+    if _name(dtype) == "bfloat16":
         near = array.astype(np.float32)
         below = np.where(np.abs(near) > np.abs(array), np.nextafter(near, np.float32(0)), near)
         odd = (below.view(np.uint32) | 1).view(np.float32)
@@ -245,10 +285,18 @@ def _exactly(value: Any) -> Any:
 class Face:
     """A function of an op file with the record's checks in front of it."""
 
-    __slots__ = ("__wrapped__", "_op", "role")
+    __slots__ = ("__wrapped__", "_form", "_op", "role")
 
     def __init__(self, op: "Op", role: str, function: Callable[..., Any]) -> None:
         self._op, self.role, self.__wrapped__ = op, role, function
+        self._form: Form | None = None
+
+    @property
+    def form(self) -> Form:
+        """What all calls have in common."""
+        if self._form is None:
+            self._form = Form(self._op, self.role)
+        return self._form
 
     def __repr__(self) -> str:
         return f"<{self._op.name}.{self.role}>"

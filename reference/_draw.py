@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -121,12 +122,16 @@ class Draw(ABC):
         return np.asarray(self.uniform(count) * classes, dtype=np.int64)
 
 
-def stream(seed: int, *keys: str | int) -> np.random.BitGenerator:
-    """A bit generator of its own for a seed and any keys; the same everywhere."""
+@lru_cache(2**12)
+def _word(key: str) -> int:
     import hashlib  # here, since importing the package needs no hash
 
-    words = [int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:16], "big") for key in keys]
-    return np.random.PCG64(np.random.SeedSequence([seed, *words]))
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
+
+
+def stream(seed: int, *keys: str | int) -> np.random.BitGenerator:
+    """A bit generator of its own for a seed and any keys; the same everywhere."""
+    return np.random.PCG64(np.random.SeedSequence([seed, *(_word(str(key)) for key in keys)]))
 
 
 class Seeded(Draw):

@@ -17,13 +17,18 @@ from click.testing import CliRunner, Result
 import gradcheck
 import reference
 from gradcheck import Report, catalogue, check_op, cli
+from gradcheck.causes._texts import CAUSES
 from gradcheck.checks import PROPERTIES
+from gradcheck.commands import show as commands_show
+from gradcheck.commands.verify import SHOWN
+from gradcheck.explain import explanations
+from gradcheck.report import CODES
 from gradcheck.verify import check_drawn
 
 ROOT = Path(gradcheck.__file__).parents[1]
 OPS = reference.ops()
 TWO = [op.name for op in OPS[:2]]
-COMMANDS = sorted(cli.main.commands)
+COMMANDS = list(cli.COMMANDS)
 
 
 def invoke(*arguments: str, **environment: str) -> Result:
@@ -90,6 +95,26 @@ def test_help_lists_every_command(flag: str) -> None:
     assert found.exit_code == 0
     assert set(COMMANDS) <= set(re.findall(r"^  (\w+) ", found.output, re.MULTILINE)), found.output
     assert "Exit status" in found.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_all_says_of_each_command_what_its_own_help_begins_with(command: str) -> None:
+    own = " ".join(invoke(command, "--help").output.split())
+    assert cli.COMMANDS[command].rstrip(".") in own
+
+
+def test_help_imports_no_command() -> None:
+    text = """
+import sys
+from gradcheck.cli import main
+try:
+    main(["--help"])
+except SystemExit as end:
+    assert not end.code, end.code
+print(sorted(name for name in sys.modules if name.startswith("gradcheck.")))
+"""
+    found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.splitlines()[-1] == "['gradcheck.cli']"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -237,8 +262,8 @@ def test_findings_are_all_in_the_json_and_as_many_as_are_said(broken: str) -> No
     report = check_op(wrong_copy(), cases=3)
     assert (read["ok"], read["ops"][0]["verdict"]) == (False, "WRONG")
     assert sorted(f["message"] for f in read["ops"][0]["findings"]) == sorted(f.message for f in report.findings)
-    assert f"{len(report.findings) - cli.SHOWN} more findings" in found.stderr
-    assert found.stderr.count("error[") == cli.SHOWN
+    assert f"{len(report.findings) - SHOWN} more findings" in found.stderr
+    assert found.stderr.count("error[") == SHOWN
 
 
 def test_the_replay_of_a_finding_finds_it_again(broken: str) -> None:
@@ -273,6 +298,9 @@ def test_the_replay_of_a_finding_finds_it_again(broken: str) -> None:
         (["replay", f"{TWO[0]}:a:0"], "OP:SEED:CASE"),
         (["replay", f"{TWO[0]}:0:0:0"], "OP:SEED:CASE"),
         (["no-such-command"], "no-such-command"),
+        (["explain", "missing-sums"], "did you mean missing-sum"),
+        (["explain", "G2001"], "did you mean G201"),
+        (["explain", "weather"], "there are G001"),
     ],
     ids=" ".join,
 )
@@ -284,7 +312,9 @@ def test_wrong_usage_exits_2_and_says_what_is_wrong(arguments: list[str], says: 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["verify", TWO[0]], ["list"], ["show", TWO[0]], ["replay", f"{TWO[0]}:0:0"]], ids=lambda a: a[0]
+    "arguments",
+    [["verify", TWO[0]], ["list"], ["show", TWO[0]], ["replay", f"{TWO[0]}:0:0"], ["explain"]],
+    ids=lambda a: a[0],
 )
 def test_json_that_cannot_be_written_exits_2_before_any_work(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -292,7 +322,7 @@ def test_json_that_cannot_be_written_exits_2_before_any_work(
     def work(*arguments: Any, **named: Any) -> Any:
         raise AssertionError("worked")
 
-    for module, name in ((catalogue, "perform"), (cli, "_facts"), (reference, "ops")):
+    for module, name in ((catalogue, "perform"), (commands_show, "_facts"), (reference, "ops")):
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr("gradcheck.verify.check_drawn", work)
     for target in (tmp_path, tmp_path / "missing" / "result.json"):
@@ -341,6 +371,30 @@ def test_replay_repeats_a_case_property_by_property_with_the_same_numbers(op: re
     assert strictly(found.stdout)["compared"] == check_drawn(op, 3, 1).compared
     rows = [line.split()[0] for line in found.stderr.splitlines() if line.endswith(("  ok", "  -"))]
     assert rows == [prop.name for prop in PROPERTIES if not prop.once]
+
+
+# explain
+
+
+@pytest.mark.parametrize("code", [*CODES, *CAUSES])
+def test_every_code_is_explained(code: str) -> None:
+    found = invoke("explain", code.lower())
+    assert found.exit_code == 0, found.output
+    read = strictly(invoke("explain", code, "--json", "-").stdout)
+    assert (read.pop("code"), read["title"]) == (code, CODES.get(code) or CAUSES[code].title)
+    said = " ".join(found.output.split())
+    for text in read.values():
+        assert text, code
+        assert " ".join(text.split()) in said, f"{code}: {text}"
+    assert read["wrong"] != read["right"], code
+
+
+def test_without_a_code_all_are_listed() -> None:
+    found = invoke("explain", "--json", "-")
+    assert found.exit_code == 0
+    assert list(strictly(found.stdout)) == [*CODES, *CAUSES] == list(explanations())
+    listed = [line.split()[0] for line in found.stderr.splitlines() if line.strip()]
+    assert listed == list(explanations())
 
 
 # Interrupted

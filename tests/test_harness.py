@@ -182,7 +182,7 @@ def rule(name: str, change: Change, roles: str, by: str, code: str, **more: Any)
     return Rule(name, lambda: change, tuple(roles.split()), tuple(by.split()), code, **more)
 
 
-SLOPES, LOOPS = "backward derivative directions", "backward derivative"
+SLOPES, ENTRIES, LOOPS = "backward derivative directions", "backward derivative", "backward directions"
 RULES = (
     rule("gradients of the other sign", each(np.negative), "backward", SLOPES, "G"),
     rule("gradients times 1 + 1e-6", each(lambda g: g * (1 + EPS)), "backward", SLOPES, "G"),
@@ -191,8 +191,8 @@ RULES = (
     ),
     rule("one entry of each gradient lost", each(one_entry(lambda v: 0 * v)), "backward", SLOPES, "G"),
     rule("gradients zeroed", each(np.zeros_like), "backward", SLOPES, "G"),
-    rule("gradients transposed where square", each(transposed), "backward", LOOPS, "G", cases=10, everywhere=False),
-    rule("gradients shifted by one", each(shifted), "backward", LOOPS, "G", everywhere=False),
+    rule("gradients transposed where square", each(transposed), "backward", ENTRIES, "G", cases=10, everywhere=False),
+    rule("gradients shifted by one", each(shifted), "backward", ENTRIES, "G", everywhere=False),
     rule("gradients with an axis more", each(lambda g: g[..., None]), "backward", "backward memory derivative", "G402"),
     rule("gradients in float32", each(lambda g: g.astype(np.float32)), "backward", "memory", "G401", dtype="float64"),
     rule("gradients as lists", each(lambda g: list(g.ravel())), "backward", "memory", "G002"),
@@ -214,8 +214,8 @@ RULES = (
         cases=7,
         everywhere=False,
     ),
-    rule("outputs of the other sign", each(np.negative), "forward", "forward directions", "G"),
-    rule("outputs times 1 + 1e-6", each(lambda y: y * (1 + EPS)), "forward", "forward directions", "G"),
+    rule("outputs of the other sign", each(np.negative), "forward", "forward derivative directions", "G"),
+    rule("outputs times 1 + 1e-6", each(lambda y: y * (1 + EPS)), "forward", "forward derivative directions", "G"),
     rule("one output entry times 1 + 1e-6", each(one_entry(lambda v: v * (1 + EPS))), "forward", "forward", "G101"),
     rule("last output entry lost", each(lose_last), "forward", "forward", "G", everywhere=False),
     rule("outputs transposed where square", each(transposed), "forward", "forward", "G101", cases=10, everywhere=False),
@@ -239,7 +239,7 @@ RULES = (
     rule("naive gradients times 1 + 1e-6", each(lambda g: boxed(g * (1 + EPS))), "naive_backward", LOOPS, "G"),
     rule("naive gradients of the other sign", each(lambda g: boxed(g * -1)), "naive_backward", LOOPS, "G"),
     rule(
-        "naive outputs times 1 + 1e-6", each(lambda y: boxed(y * (1 + EPS))), "naive_forward", "forward derivative", "G"
+        "naive outputs times 1 + 1e-6", each(lambda y: boxed(y * (1 + EPS))), "naive_forward", "forward directions", "G"
     ),
     Rule("noise in the gradients", noisy, ("backward",), ("repeatability",), "G406"),
     Rule("noise in the outputs", noisy, ("forward",), ("repeatability",), "G406"),
@@ -434,7 +434,7 @@ def unsteady_zeros(op: Op) -> Op:
     calls = iter(range(1_000_000))
 
     def change(results: Results, dys: list[Any], arrays: list[Any]) -> Results:
-        zero = 0.0 if next(calls) % 2 else -0.0
+        zero = 0.0 if next(calls).bit_count() % 2 else -0.0  # without a period that calls in between could meet
         return [None if g is None else np.where(g == 0, np.asarray(zero, g.dtype), g) for g in results]
 
     return spoilt(op, change, "backward")[0]
@@ -459,8 +459,8 @@ def other_side_of_kinks(op: Op) -> Op:
 SOLE: dict[str, Callable[[Op], Op]] = {
     "forward": offset,
     "backward": halved_in_single,
-    "derivative": dropping_lanes,
-    "directions": dropping_imaginary,
+    "derivative": dropping_imaginary,
+    "directions": dropping_lanes,
     "adjoint": doubled_on_integers,
     "independence": independent_everywhere,
     "linearity": one_for_zero,
@@ -557,12 +557,65 @@ def test_a_kink_margin_too_wide_is_found() -> None:
     found = []
     for op in OPS:
         cases = near_its_kinks(op) if op.kink_margin is not None else []
-        if cases and not check_op(op, cases=cases, properties="derivative").findings:
+        if cases and not check_op(op, cases=cases, properties="directions").findings:
             wide = dataclasses.replace(op, kink_margin=lambda *arrays, **attrs: 9.0)
-            found += check_op(wide, cases=cases, properties="derivative").findings
+            found += check_op(wide, cases=cases, properties="directions").findings
     inconclusive = [f for f in found if f.code == "G203"]
     assert inconclusive, found
     assert all(f.verdict is Verdict.INCONCLUSIVE and "kink_margin" in f.message for f in inconclusive), found
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_an_error_of_one_and_a_half_times_the_resolution_in_any_entry_is_found(op: Op) -> None:
+    planted = 0
+    for number in range(10):
+        case, rng = drawn_case(op, 0, number), np.random.default_rng(number)
+        right = check_op(op, cases=[case], properties="derivative")
+        trial = Trial(op, case, "float64", 0, 0)
+        slopes = [k for k in trial.probed if np.any(trial.gradients[k])]
+        if not slopes:
+            continue
+        assert right.ok, str(right)
+        k = int(rng.choice(slopes))
+        at = tuple(int(rng.integers(size)) for size in trial.arrays[k].shape)
+        error = 1.5 * right.resolution * np.abs(trial.gradients[k]).max()
+
+        def off(
+            results: Results, dys: list[Any], arrays: list[Any], k: int = k, at: Any = at, e: float = error
+        ) -> Results:
+            results[k][at] += e
+            return results
+
+        wrong = check_op(spoilt(op, off, "backward")[0], cases=[case], properties="derivative")
+        assert wrong.verdict is Verdict.WRONG, f"{op.name}, case {number}, {op.names[k]}{at} off by {error}\n{wrong}"
+        planted += 1
+    assert planted >= 5, f"{op.name}: {planted}"
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_a_backward_that_is_not_linear_in_its_cotangent_does_not_widen_its_own_bar(op: Op) -> None:
+    """What it is off by on another scale looks like rounding, and is not."""
+
+    def wrong(*arrays: Any, **attrs: Any) -> Any:
+        results = op.backward.__wrapped__(*arrays, **attrs)
+        top = max((np.abs(dy).max(initial=0) for dy in arrays[: len(op.cotangents)]), default=0)
+        return tuple(None if g is None else g * (1 + EPS * np.float64(top)) for g in results)
+
+    report = check_op(dataclasses.replace(op, backward=wrong), cases=4, properties="derivative")
+    assert report.verdict is Verdict.WRONG, str(report)
+
+
+def test_a_finding_tells_who_agrees_with_whom() -> None:
+    found = []
+    for op in OPS:
+        wrong, _ = spoilt(op, each(lambda g: -2 * g), "backward")
+        found += check_op(wrong, cases=1, properties="derivative").findings
+    notes = [finding.note for finding in found if finding.code == "G201"]
+    assert notes
+    for note in notes:
+        agree, differ = note.split("\n")
+        assert agree.startswith("agree: naive_backward and"), note
+        assert differ.startswith("differ: backward and"), note
 
 
 # What check_op takes and gives.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import reference
 from gradcheck import differences
-from gradcheck.numbers import Bounded, Dual, Lanes, Undecided
+from gradcheck.numbers import Ball, Bounded, Dual, Lanes, Trace, Undecided, precision
 from gradcheck.numbers.bounded import BoundedSingle
 from gradcheck.trial import Limited, Trial
 from reference import Case, Op, Seeded, scalar
@@ -207,6 +207,94 @@ def test_naive_halves_on_dual_numbers_give_the_derivative(op) -> None:
     assert compared, f"{op.name}: every derivative is 0"
 
 
+def _slope(trial: Trial, moves: list[Any], number: Callable[[float], Any]) -> Any:
+    """<cotangents, J moves> from the naive forward on dual numbers over another number."""
+    duals = []
+    for k, array in enumerate(trial.arrays):
+        box = _boxed(array, lambda x: Dual(number(x), number(0.0)))
+        for at in np.ndindex(array.shape) if moves[k] is not None else ():
+            box[at].d = number(float(moves[k][at]))
+        duals.append(box)
+    outputs, total = trial.forward(duals, trial.op.naive_forward), number(0.0)
+    for dy, k in zip(trial.cotangents, trial.slot, strict=True):
+        for at in np.ndindex(dy.shape):
+            total = total + number(float(dy[at])) * getattr(outputs[k][at], "d", 0)
+    return total
+
+
+@each_op
+def test_dual_numbers_over_every_number_have_one_derivative(op) -> None:
+    """Within the rounding that `Bounded` parts carry; a ball and a fraction are as near to it as the truth is."""
+    compared = 0
+    for trial in _trials(op):
+        draw = Seeded(op.name, 24, trial.number)
+        moves = [draw.signed(*a.shape) if k in trial.which else None for k, a in enumerate(trial.arrays)]
+        bounded = _slope(trial, moves, Bounded)
+        limit = 2 * Bounded.unit * bounded.error
+        found = {
+            "float": _slope(trial, moves, float),
+            "complex": _slope(trial, moves, complex),
+            "lanes": _slope(trial, moves, lambda x: Lanes(np.full(LANES, x))).v,
+            "ball": float(_slope(trial, moves, Ball.of).v),
+            "fraction": float(_slope(trial, moves, Fraction)),
+        }
+        for kind, got in found.items():
+            assert np.all(np.abs(got - bounded.v) <= limit), f"{op.name} over {kind}: {got}; {trial.line}"
+        compared += bounded.v != 0
+    assert compared, f"{op.name}: every derivative is 0"
+
+
+@each_op
+def test_naive_halves_on_balls_hold_the_result_on_fractions(op) -> None:
+    """Wherever the fractions stay fractions; and the balls are no wider than their precision makes them."""
+    for trial in _trials(op):
+        exact = _rational(op, trial)
+        settled = _is_rational(exact) and not trial.attrs  # an attribute that is no float may be divided as a float
+        arrays = [_boxed(a, Ball.of) for a in trial.arrays]
+        balls = _naive(trial, [_boxed(dy, Ball.of) for dy in trial.cotangents], arrays)
+        for (name, got), (_, want), limited in zip(balls, exact, _limits(trial), strict=True):
+            for at in np.ndindex(got.shape):
+                ball, limit = got[at] if isinstance(got[at], Ball) else Ball.of(got[at]), limited.limit[at]
+                what = f"{op.name} {name}{at}: {ball}; {trial.line}"
+                assert abs(float(ball.v) - limited.value[at]) <= 2 * limit, what
+                assert ball.radius <= limit, what
+                assert not settled or bool(ball.v.overlaps(Ball.of(want[at]).v)), what
+
+
+def _inputs(trial: Trial, number: Callable[[int, float], Any]) -> list[Any]:
+    """The arrays that have a gradient with entry k, counted through all of them, as `number(k, entry)`."""
+    count = itertools.count()
+    return [_boxed(a, lambda x: number(next(count), x)) if k in trial.which else a for k, a in enumerate(trial.arrays)]
+
+
+def _patterns(trial: Trial) -> list[tuple[set[int], set[int]]]:
+    """Of every output entry that takes a cotangent: the inputs that it is traced to, and those with a derivative."""
+    size = sum(trial.arrays[k].size for k in trial.which)
+    traced = trial.forward(_inputs(trial, lambda k, x: Trace(x, 1 << k)), trial.op.naive_forward)
+    unit = 1e-30j * np.eye(size)
+    moved = trial.forward(_inputs(trial, lambda k, x: Lanes(x + unit[k])), trial.op.naive_forward)
+    found = []
+    for slot in trial.slot:
+        for entry, lanes in zip(np.ravel(traced[slot]), np.ravel(moved[slot]), strict=True):
+            nonzero = np.flatnonzero(lanes.v.imag).tolist() if isinstance(lanes, Lanes) else []
+            found.append((set(entry.indices) if isinstance(entry, Trace) else set(), set(nonzero)))
+    return found
+
+
+@each_op
+def test_the_traced_pattern_holds_the_jacobian_and_little_else(op) -> None:
+    """No derivative is outside; where the op is affine in every input, or in some case at least, none is missing."""
+    affine, tight = op.differentiable <= frozenset().union(*op.affine_in), 0
+    for trial in _trials(op):
+        patterns = _patterns(trial)
+        for traced, nonzero in patterns:
+            assert nonzero <= traced, f"{op.name}: {nonzero - traced}; {trial.line}"
+        same = all(traced == nonzero for traced, nonzero in patterns)
+        assert same or not affine, f"{op.name}: {trial.line}"
+        tight += same and any(nonzero for _, nonzero in patterns)
+    assert tight, f"{op.name}: the pattern never is the Jacobian's"
+
+
 @each_op
 def test_naive_halves_on_lanes_are_the_naive_halves_lane_by_lane(op) -> None:
     for trial in _trials(op):
@@ -308,7 +396,19 @@ def test_a_dual_power_of_0_has_no_slope() -> None:
         assert (got.v, got.d) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("make", [lambda x: Dual(x, 7.0), Bounded, BoundedSingle, lambda x: Lanes(np.full(2, x))])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Bounded,
+        BoundedSingle,
+        Ball.of,
+        lambda x: Trace(x, 5),
+        lambda x: Lanes(np.full(2, x)),
+        lambda x: Dual(x, 7.0),
+        lambda x: Dual(Ball.of(x), Ball.of(7.0)),
+        lambda x: Dual(Lanes(np.full(2, x)), 7.0),
+    ],
+)
 def test_numbers_compare_by_value_with_each_other_and_with_floats(make) -> None:
     for a, b in itertools.product((-1.5, 0.0, 2.0, math.nan), repeat=2):
         for compare in COMPARISONS:
@@ -323,14 +423,16 @@ def test_numbers_compare_by_value_with_each_other_and_with_floats(make) -> None:
         hash(make(1.0))
 
 
-@pytest.mark.parametrize("make", [lambda x: Dual(x, 1.0), Bounded, lambda x: Lanes(np.array([x, x]))])
+@pytest.mark.parametrize(
+    "make", [lambda x: Dual(x, 1.0), Bounded, lambda x: Lanes(np.array([x, x])), lambda x: Trace(x, 1), Ball.of]
+)
 @each_term
 def test_numpy_floats_leave_the_arithmetic_to_the_number(make, term: str) -> None:
     for a, b in ((1.5, np.float64(-2.5)), (np.float64(0.75), 4.0)):
         one = ARITHMETIC[term](make(a), b)
         other = ARITHMETIC[term](a, make(b))
         for got in (one, other):
-            value = np.ravel(getattr(got, "v", got))[0]
+            value = float(np.ravel(getattr(got, "v", got))[0])
             assert abs(value - ARITHMETIC[term](float(a), float(b))) <= 4 * Bounded.unit * abs(value), term
         assert type(one) is type(make(a)), term
 
@@ -366,6 +468,32 @@ def test_lanes_that_disagree_on_a_comparison_are_undecided() -> None:
             with pytest.raises(Undecided):
                 compare(apart, other)
         assert answers < len(COMPARISONS)
+
+
+def test_lanes_that_disagree_name_the_kink_between_them() -> None:
+    lanes = Lanes(np.array([0.25, 0.5, 3.0, 0.75, 2.0, 9.0, 1.5]))
+    words = r"0\.75 < 1\.0 in lanes 0-1, 3, but not 1\.5 < 1\.0 in lanes 2, 4-6"
+    with pytest.raises(Undecided, match=words) as kink:
+        _ = lanes < 1.0
+    assert kink.value.holds == ((0, 1, 3), 0.75, 1.0)
+    assert kink.value.fails == ((2, 4, 5, 6), 1.5, 1.0)
+    with pytest.raises(Undecided, match=r"2\.0 >= 2\.0 in lane 0, but not 1\.0 >= 3\.0 in lane 1") as kink:
+        _ = Lanes(np.array([2.0, 1.0])) >= Lanes(np.array([2.0, 3.0]))
+    assert kink.value.fails == ((1,), 1.0, 3.0)
+
+
+def test_the_message_of_a_kink_stays_short_whatever_the_lanes() -> None:
+    lanes = Lanes(np.array([(-1.0) ** k for k in range(10_000)]))
+    with pytest.raises(Undecided, match="lanes 0, 2, 4, 6 and 4996 more") as kink:
+        _ = lanes > 0
+    assert len(str(kink.value)) < 200
+    assert len(kink.value.holds.lanes) == 5000
+
+
+def test_a_lane_that_is_nan_is_not_the_one_nearest_to_the_kink() -> None:
+    with pytest.raises(Undecided) as kink:
+        _ = Lanes(np.array([math.nan, 5.0, -1.0])) < 0
+    assert kink.value.fails == ((0, 1), 5.0, 0.0)
 
 
 def test_lanes_of_complex_numbers_compare_real_parts() -> None:
@@ -464,3 +592,128 @@ def test_a_bound_knows_what_it_cannot_cover() -> None:
     assert Bounded(3.0).sqrt().error > 0
     assert (Bounded(1.0) + 0).error == 0
     assert (Bounded(1.0) + 0.1).error > (Bounded(1.0) + 0.125).error
+
+
+@each_term
+def test_balls_hold_the_exact_result_and_little_else(term: str) -> None:
+    for a, b in POINTS:
+        got = ARITHMETIC[term](Ball.of(a), Ball.of(b))
+        exact = Ball.of(ARITHMETIC[term](a, b))
+        assert bool(got.v.overlaps(exact.v)), term
+        assert got.radius <= 1e-14 * abs(float(exact.v)), term
+
+
+@each_term
+@given(a=st.integers(-64, 64).map(float), b=st.sampled_from([-2.0, 0.5, 1.0, 4.0]))
+def test_balls_are_exact_where_floats_are(term: str, a: float, b: float) -> None:
+    exact = {name: f for name, f in ARITHMETIC.items() if "/ a" not in name and "/ (" not in name and "-2" not in name}
+    if term in exact:
+        got = exact[term](Ball.of(a), Ball.of(b))
+        assert got.radius == 0
+        assert got == exact[term](a, b)
+
+
+@each_function
+@pytest.mark.parametrize("x", [0.25, 1.0, 3.5])
+def test_a_function_of_a_ball_lies_in_that_of_a_wider_one(name: str, x: float) -> None:
+    function = getattr(scalar, name)
+    with precision(60):
+        wide = function(Ball.of(x) + Ball.of(1) / 3 - Ball.of(1) / 3)
+    with precision(300):
+        narrow = function(Ball.of(x))
+        assert bool(wide.v.contains(narrow.v)), name
+    assert narrow.radius < 1e-80 < wide.radius < 1e-14
+    assert abs(float(narrow.v) - function(x)) <= 2 * math.ulp(function(x))
+
+
+@pytest.mark.parametrize("precise", [32, 128])
+def test_the_radius_of_a_ball_is_rounded_up(precise: int) -> None:
+    with precision(precise):
+        third = Ball.of(1) / 3
+        mantissa, exponent = (int(part) for part in third.v.mid().man_exp())
+        off = abs(mantissa * Fraction(2) ** exponent - Fraction(1, 3))
+        assert off <= third.radius <= 4 * off
+        tiny = third * Ball.of(2.0**-1000) * Ball.of(2.0**-1000)
+        assert tiny.radius == 2.0**-1074
+
+
+@given(st.integers(1, 2**20), st.integers(0, 6), st.integers(0, 3))
+def test_powers_of_balls_are_exact_where_the_roots_are(root: int, halvings: int, times: int) -> None:
+    with precision(20 * 2**6 + 64):
+        base = Ball.of(root**2**halvings)
+        exponent = Ball.of(times / 2**halvings)
+        for got in (base**exponent, scalar.power(base, exponent)):
+            assert got.radius == 0
+            assert got == root**times
+
+
+def test_a_scaled_logarithm_is_the_exponent_of_a_power() -> None:
+    log = scalar.log(Ball.of(9))
+    assert scalar.exp(Ball.of(0.5) * log * 3) == 27
+    assert scalar.exp(log) == 9
+    assert scalar.exp(log + 0) != 8
+    assert not scalar.exp(log + 0).v.is_exact()
+
+
+def test_balls_compare_where_all_points_agree_and_name_what_they_leave_open() -> None:
+    third = Ball.of(1) / 3
+    assert third < 0.34
+    assert third != Ball.of(0.25)
+    assert not third >= Ball.of(1)
+    assert third.pivot().radius == 0 < third.radius
+    assert bool(third.v.contains(third.pivot().v))
+    for compare in COMPARISONS:
+        with pytest.raises(Undecided, match=r"\[0\.3333.*\] (<|<=|>|>=|==) \[0\.3333.*\] is undecided"):
+            compare(third, Ball.of(1) / 3)
+    for tie in (lambda: third * 3 > 1, lambda: max(third, third.pivot()), lambda: bool(third - 1 / Ball.of(3))):
+        with pytest.raises(Undecided):
+            tie()
+
+
+def test_a_ball_knows_the_edges_of_its_domains() -> None:
+    around_0 = Ball.of(1) / 3 - Ball.of(1) / 3
+    for function, words in (
+        (scalar.log, "log x has no bounds at x = "),
+        (scalar.sqrt, "sqrt x has no bounds at x = "),
+        (lambda x: 1 / x, "1 / x has no bounds at x = "),
+        (lambda x: x ** Ball.of(0.3), r"x \*\* \[0\.299.*\] has no bounds at x = "),
+    ):
+        with pytest.raises(Undecided, match=words):
+            function(around_0)
+    for function in (scalar.log, scalar.sqrt):
+        with pytest.raises(Undecided, match="at x = -1"):
+            function(Ball.of(-1))
+    for zero in (lambda: 1 / Ball.of(0), lambda: Ball.of(0) ** -1):
+        with pytest.raises(ZeroDivisionError):
+            zero()
+    assert scalar.sqrt(Ball.of(0)) == 0
+    assert Ball.of(math.inf) / 2 == math.inf
+    assert scalar.is_nan(Ball.of(math.inf) - math.inf)
+
+
+@each_term
+def test_a_trace_depends_on_what_goes_into_it(term: str) -> None:
+    a, b = Trace(1.5, 1 << 3), Trace(-2.5, 1 << 70)
+    got = ARITHMETIC[term](a, b)
+    assert got.v == ARITHMETIC[term](1.5, -2.5)
+    assert got.indices == ((3, 70) if "b" in term else (3,))
+    assert ARITHMETIC[term](a, 4.0).indices == (3,)
+
+
+def test_a_trace_looks_at_values_without_depending_on_them() -> None:
+    a = Trace(2.0, 0b1010)
+    assert (a * 0).indices == (0 * a).indices == (0 / a).indices == (a**0).indices == ()
+    assert (a * Trace(0.0, 1)).indices == (0, 1, 3)
+    assert (a + scalar.pivot(Trace(1.0, 1))).indices == (1, 3)
+    assert max(a, Trace(1.0, 1)) is a
+    for name in FUNCTIONS:
+        assert getattr(scalar, name)(a).indices == (1, 3)
+        assert getattr(scalar, name)(a).v == getattr(scalar, name)(2.0)
+    assert Trace(1.0).indices == ()
+
+
+def test_the_slope_of_tanh_keeps_its_digits_far_out() -> None:
+    for x in (20.0, -20.0, 300.0):
+        with precision(2000):
+            exact = scalar.tanh(Dual(Ball.of(x), Ball.of(1))).d
+        assert abs(scalar.tanh(Dual(x, 1.0)).d / float(exact.v) - 1) < 1e-15

@@ -1,8 +1,38 @@
-"""Numbers that compare by their value, whatever they carry beside it."""
+"""Numbers that compare by their value, whatever they carry beside it; and comparisons that have no answer."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Side(NamedTuple):
+    """The lanes in which a comparison comes out one way.
+
+    Attributes
+    ----------
+    lanes : tuple of int
+        Their numbers.
+    left, right : float
+        What is compared in that of them which is nearest to the boundary.
+    """
+
+    lanes: tuple[int, ...]
+    left: float
+    right: float
+
+
+class Undecided(ArithmeticError):
+    """A comparison that does not come out alike for all that a number stands for: a kink lies within.
+
+    Attributes
+    ----------
+    holds, fails : Side or None
+        Of `Lanes`: where the comparison holds, and where it does not.
+    """
+
+    def __init__(self, message: str, holds: Side | None = None, fails: Side | None = None) -> None:
+        super().__init__(message)
+        self.holds, self.fails = holds, fails
 
 
 class ByValue:

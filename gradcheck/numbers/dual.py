@@ -60,6 +60,9 @@ class Dual(ByValue):
             return Dual(self.v**0, 0 * self.d)
         return Dual(scalar.power(self.v, exponent), exponent * scalar.power(self.v, exponent - 1) * self.d)
 
+    def __mod__(self, modulus: Any) -> Dual:
+        return Dual(self.v % modulus, self.d)
+
     def __neg__(self) -> Dual:
         return Dual(-self.v, -self.d)
 
@@ -77,8 +80,8 @@ class Dual(ByValue):
         return Dual(root, self.d / (2 * root))
 
     def tanh(self) -> Dual:
-        value = scalar.tanh(self.v)
-        return Dual(value, (1 - value) * (1 + value) * self.d)
+        e = scalar.exp(2 * self.v if scalar.pivot(self.v) < 0 else -2 * self.v)  # 1 - tanh^2 has no digit left far out
+        return Dual(scalar.tanh(self.v), 4 * e / ((1 + e) * (1 + e)) * self.d)
 
     @property
     def real(self) -> Any:

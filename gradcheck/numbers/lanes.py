@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
+
+from gradcheck.numbers._compared import Side, Undecided
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Undecided(ArithmeticError):
-    """Lanes disagree on a comparison: a kink lies between the probes."""
+_SYMBOLS = {operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">="}
+_SYMBOLS |= {operator.eq: "==", operator.ne: "!="}
+_NAMED = 4  # runs of lanes that a message names
 
 
 class Lanes:
@@ -26,7 +29,7 @@ class Lanes:
     Raises
     ------
     Undecided
-        By a comparison that does not come out alike in all lanes.
+        By a comparison that does not come out alike in all lanes; it names those on either side of the kink.
     """
 
     __array_ufunc__ = None  # NumPy scalars leave the arithmetic to this class
@@ -63,6 +66,9 @@ class Lanes:
     def __pow__(self, exponent: Any) -> Lanes:
         return self._with(exponent, operator.pow)
 
+    def __mod__(self, modulus: Any) -> Lanes:
+        return self._with(modulus, operator.mod)
+
     def __neg__(self) -> Lanes:
         return Lanes(-self.v)
 
@@ -88,11 +94,12 @@ class Lanes:
         return float(self.v.real[0])
 
     def _decide(self, other: Any, compare: Callable[[Any, Any], Any]) -> bool:
-        answers = compare(self.v.real, other.v.real if isinstance(other, Lanes) else other)
+        mine, its = self.v.real, other.v.real if isinstance(other, Lanes) else other
+        answers = compare(mine, its)
         if answers.all():
             return True
         if answers.any():
-            raise Undecided("the probes disagree on a comparison: a kink lies between them")
+            _disagree(mine, _SYMBOLS[compare], np.broadcast_to(its, mine.shape), answers)
         return False
 
     def __lt__(self, other: Any) -> bool:
@@ -112,3 +119,27 @@ class Lanes:
 
     def __ne__(self, other: object) -> bool:
         return self._decide(other, operator.ne)
+
+
+def _disagree(left: Array, symbol: str, right: Array, answers: Array) -> NoReturn:
+    """Raise the error that names the kink: which lanes are on which side, and what is compared nearest to it."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(left - right)
+    apart = np.where(np.isnan(apart), np.inf, apart)
+
+    def side(lanes: Array) -> Side:
+        nearest = lanes[np.argmin(apart[lanes])]
+        return Side(tuple(lanes.tolist()), float(left[nearest]), float(right[nearest]))
+
+    holds, fails = side(np.flatnonzero(answers)), side(np.flatnonzero(~answers))
+    yes, no = (f"{s.left!r} {symbol} {s.right!r} in {_named(s.lanes)}" for s in (holds, fails))
+    raise Undecided(f"a kink lies between the probes: {yes}, but not {no}", holds, fails)
+
+
+def _named(lanes: Sequence[int]) -> str:
+    """Lane numbers as runs: "lanes 0-3, 7"."""
+    array = np.array(lanes)
+    runs = np.split(array, np.flatnonzero(np.diff(array) > 1) + 1)
+    words = [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs[:_NAMED]]
+    more = sum(map(len, runs[_NAMED:]))
+    return f"lane{'s'[: len(lanes) > 1]} {', '.join(words)}{f' and {more} more' if more else ''}"

@@ -1,0 +1,159 @@
+"""Causes that change every entry alike: the sign, a factor, an operand too few or too many, a term added."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.causes._evidence import ROUNDINGS, SURE, UNIT, Array, Guess, Suspect, axis_names, subsets
+
+FEW = 4  # entries that a factor must fit where it is no number that is known from elsewhere
+PLAIN_BARS = 4  # of a rough derivative that a claim of zero, or of the wrong sign, may be off by: nothing else is near
+PLAIN = (2, 3, 4)  # factors that need no reason: a forgotten 1/2, a square
+
+
+def zero(s: Suspect) -> Iterator[Guess]:
+    """Nothing arrives."""
+    yield Guess(
+        "zero", "the claim is zero everywhere: the gradient is missing", np.zeros_like(s.truth), PLAIN_BARS * s.error
+    )
+
+
+def sign(s: Suspect) -> Iterator[Guess]:
+    """The sign is reversed, or lost."""
+    yield Guess("sign", "the claim is the gradient with the sign reversed", -s.truth, PLAIN_BARS * s.error)
+    yield Guess("sign", "the claim is the magnitude of the gradient: the sign is lost", np.abs(s.truth), s.error)
+
+
+def fitted(s: Suspect, predicted: Array) -> float:
+    """The factor that brings a prediction closest to the claim; NaN where there is none."""
+    square = float(np.sum(predicted * predicted))
+    return float(np.sum(np.where(s.known, s.claim, predicted) * predicted)) / square if square else math.nan
+
+
+def _counts(s: Suspect) -> Iterator[tuple[int, str]]:
+    """Numbers of entries that a mean or a sum may have run over, and what they count."""
+    shapes = [(s.evidence.name, s.axes, s.claim.shape)]
+    shapes += [("the output", s.labels(k), dy.shape) for k, dy in enumerate(s.cotangents)]
+    for name, arr in zip(s.evidence.names, s.evidence.arrays, strict=False):
+        if arr is not None and name != s.evidence.name:
+            shapes.append((name, axis_names("", arr.ndim), arr.shape))
+    for name, axes, shape in shapes:
+        for chosen in subsets([k for k, size in enumerate(shape) if size > 1][:5]):
+            words = " ".join(axes[k] for k in chosen) if not axes[0].startswith("axis") else ""
+            words = words or ("axes " if len(chosen) > 1 else "axis ") + " and ".join(str(k) for k in chosen)
+            yield math.prod(shape[k] for k in chosen), f"{words} of {name}"
+
+
+def known_factors(s: Suspect) -> Iterator[tuple[float, str, str]]:
+    """Factors that mistakes are made of: their value, how they are written, and what they are."""
+    for n in PLAIN:
+        yield n, str(n), ""
+        yield 1 / n, f"1/{n}", ""
+    for name, value in s.evidence.constants.items():
+        if value and value != 1:
+            for factor, form in ((value, name), (1 / value, f"1/{name}"), (1 - value, f"1 - {name}")):
+                yield factor, form, f"{name} is {value:.6g}"
+            yield 1 / (1 - value), f"1/(1 - {name})", f"{name} is {value:.6g}"
+    for n, what in _counts(s):
+        yield from ((n, str(n), f"{n} is the size of {what}"), (1 / n, f"1/{n}", f"{n} is the size of {what}"))
+        bias = f"n = {n} is the size of {what}, and n - 1 divides a variance without bias"
+        yield from (((n - 1) / n, f"{n - 1}/{n}", bias), (n / (n - 1), f"{n}/{n - 1}", bias))
+        yield from ((math.sqrt(n), f"sqrt({n})", f"{n} is the size of {what}"),)
+        yield from ((1 / math.sqrt(n), f"1/sqrt({n})", f"{n} is the size of {what}"),)
+
+
+def named_factor(s: Suspect, found: float) -> tuple[float, str, str] | None:
+    """The known factor that was found, if chance would not find one as well."""
+    near = s.relative * max(1.0, 1 / abs(found)) + ROUNDINGS * UNIT if found else math.inf
+    known = list(known_factors(s))
+    if near * len({round(value, 9) for value, *_ in known}) > SURE:
+        known = [entry for entry in known if entry[0] in (2, 0.5)] if near < SURE else []
+    hits = [entry for entry in known if abs(found / entry[0] - 1) <= near]
+    if not hits:
+        return None
+    value, text, _ = hits[0]
+    reasons = list(dict.fromkeys(reason for *_, reason in hits if reason))
+    return value, text, "; ".join(reasons[:1]) + (", among others" if len(reasons) > 1 else "")
+
+
+def _scaled(s: Suspect, value: float, words: str) -> Guess:
+    return Guess("factor", words, value * s.truth, (abs(value) + 1) * s.error)
+
+
+def factor(s: Suspect) -> Iterator[Guess]:
+    """A factor that has a name; with the sign reversed, too."""
+    found = fitted(s, s.truth)
+    if math.isfinite(found) and found and (named := named_factor(s, abs(found))):
+        value, text, reason = named
+        text = f"-{text}" if found < 0 else text
+        yield _scaled(
+            s, math.copysign(value, found), f"the claim is {text} times the gradient{reason and f'; {reason}'}"
+        )
+
+
+def any_factor(s: Suspect) -> Iterator[Guess]:
+    """A factor without a name, where enough entries have it."""
+    found, significant = fitted(s, s.truth), np.abs(s.truth) > 16 * s.error
+    if math.isfinite(found) and found and np.count_nonzero(significant) >= FEW:
+        yield _scaled(s, found, f"the claim is {found:.7g} times the gradient, everywhere")
+
+
+def _spread(s: Suspect) -> Iterator[tuple[str, Array]]:
+    """Arrays that an entry of the gradient may have been multiplied by: inputs, cotangents, outputs."""
+    named = list(zip(s.evidence.names, s.evidence.arrays, strict=False))
+    named += [(s.cotangent(k), dy) for k, dy in enumerate(s.cotangents)]
+    named += [("y" if len(s.evidence.outputs) == 1 else f"y[{k}]", y) for k, y in enumerate(s.evidence.outputs)]
+    for name, array in named:
+        if array is None or array.dtype.kind in "iub" or array.size < 2 or array.ndim > s.claim.ndim:
+            continue
+        shape = array.shape[:1] + (1,) * (s.claim.ndim - 1)
+        fits = [array] + ([array.reshape(shape)] if array.ndim == 1 < s.claim.ndim else [])
+        for form in fits:
+            wide = np.asarray(form, np.float64)
+            wide = wide.reshape((1,) * (s.claim.ndim - wide.ndim) + wide.shape)
+            if all(a in (1, b) for a, b in zip(wide.shape, s.claim.shape, strict=True)) and np.isfinite(wide).all():
+                yield name, wide
+                break
+
+
+def operand(s: Suspect) -> Iterator[Guess]:
+    """One array multiplied in too often, or not at all."""
+    for name, values in _spread(s):
+        forms = (
+            (values, name),
+            (1 - values, f"(1 - {name})"),
+            (1 + values, f"(1 + {name})"),
+            (np.abs(values), f"|{name}|"),
+        )
+        for factor, words in forms:
+            yield Guess("operand", f"the gradient is multiplied by {words} once too often", s.truth * factor)
+            if (factor != 0).all():
+                code = "cotangent" if name.startswith("dy") and factor is values else "operand"
+                yield Guess(code, f"the factor {words} is missing", s.truth / factor)
+
+
+def added(s: Suspect) -> Iterator[Guess]:
+    """A multiple of the input, or of a cotangent, added on top, as weight decay is."""
+    terms = [] if s.array is None else [(s.evidence.name, s.array)]
+    terms += [(s.cotangent(k), np.atleast_1d(dy)) for k, dy in enumerate(s.cotangents)]
+    for name, term in terms:
+        if term.shape == s.claim.shape and np.isfinite(term).all() and np.ptp(term) > 0 and s.known.sum() > FEW:
+            share = float(np.sum(s.off * term) / np.sum(np.where(s.known, term * term, 0)))
+            yield Guess("added", f"the claim is the gradient plus {share:.6g} times {name}", s.truth + share * term)
+
+
+def sliced(s: Suspect) -> Iterator[Guess]:
+    """A factor of its own at each place of an axis."""
+    for axis, size in enumerate(s.truth.shape):
+        others = tuple(k for k in range(s.truth.ndim) if k != axis)
+        significant = np.count_nonzero(np.abs(s.truth) > 16 * s.error, axis=others)
+        if size == 1 or significant.min(initial=FEW) < FEW - 1 or not s.known.all():
+            continue
+        square = np.sum(s.truth * s.truth, axis=others, keepdims=True)
+        share = np.sum(s.claim * s.truth, axis=others, keepdims=True) / np.where(square > 0, square, 1)
+        words = f"the claim is a multiple of the gradient, with a factor for each place along {s.axes[axis]}"
+        text = f"{words}: from {share.min():.4g} to {share.max():.4g}"
+        yield Guess("factor", text, share * s.truth, (np.abs(share) + 1) * s.error)
