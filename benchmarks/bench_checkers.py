@@ -1,4 +1,6 @@
-"""Every entry of every gradient: `check_op` against `torch.autograd.gradcheck`, on the same op, shapes and numbers.
+"""Every entry of every gradient: `check_op` and `check_gradients` against `torch.autograd.gradcheck`.
+
+On the same op, shapes and numbers; `check_gradients` sees a black box that takes no complex numbers.
 
 One process, block by block in turn; `extra_info` has the medians of processor time. PyTorch runs on one thread; for
 NumPy set OPENBLAS_NUM_THREADS=1. Where PyTorch is not installed, its figures are left out.
@@ -6,6 +8,7 @@ NumPy set OPENBLAS_NUM_THREADS=1. Where PyTorch is not installed, its figures ar
 
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 
 import reference
-from gradcheck import check_op
+from gradcheck import check_gradients, check_op
 from reference import Case
 from reference._draw import Seeded
 
@@ -93,4 +96,79 @@ def test_checkers(benchmark, name):
             rows.append(row)
         for what in ("own", *modes):
             info[f"checker_{what}_ms"] = statistics.median(row[what] for row in rows)
+    benchmark(own)
+
+
+def black_box(name: str, case: Case) -> tuple[Callable[..., Any], Callable[..., Any], list[np.ndarray]]:
+    """Plain functions of the arrays that are there; they refuse complex numbers."""
+    op = reference.get(name)
+    arrays = [case.arrays[key] for key in op.names if case.arrays.get(key) is not None]
+    missing = [None] * (len(op.names) - len(arrays))
+    attrs = op.arguments(*arrays, *missing, **case.attrs).attrs  # in normal form
+    right, left = op.forward.__wrapped__, op.backward.__wrapped__
+
+    def forward(*given):
+        if any(a.dtype.kind == "c" for a in given):
+            raise TypeError("real numbers only")
+        result = right(*given, *missing, **attrs)
+        return result[0] if isinstance(result, tuple) else result
+
+    def backward(dy, *given):
+        return left(dy, *given, *missing, **attrs)[: len(given)]
+
+    return forward, backward, arrays
+
+
+@pytest.mark.parametrize("name", cases())
+def test_black_box(benchmark, name):
+    forward, backward, arrays = black_box(name, cases()[name])
+
+    def own():
+        return check_gradients(forward, backward, arrays)
+
+    report = own()
+    assert report.ok, str(report)
+    info, entries = benchmark.extra_info, sum(a.size for a in arrays)
+    once = milliseconds(lambda: [forward(*arrays) for _ in range(20)], CALLS) / 20
+    spent = milliseconds(own, CALLS)
+    info["black_box_evaluations"] = report.evaluations / entries
+    info["black_box_beside_us"] = 1e3 * (spent - report.evaluations * once) / report.evaluations
+    if torch is not None:
+        run, tensors = peer(name, cases()[name])
+        rows = [
+            (milliseconds(own, 1), milliseconds(lambda: torch.autograd.gradcheck(run, tensors), 1))
+            for _ in range(BLOCKS)
+        ]
+        info["black_box_of_slow"] = statistics.median(mine / slow for mine, slow in rows)
+    benchmark.pedantic(own, rounds=5)
+
+
+def test_large(benchmark):
+    x = Seeded("large", 0, 0).normal(100_000)
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    def own():
+        return check_gradients(sigmoid, lambda dy, x: dy * sigmoid(x) * sigmoid(-x), [x])
+
+    report = own()
+    assert report.ok, str(report)
+    info = benchmark.extra_info
+    info["large_miss_probability"] = report.miss_probability
+    tracemalloc.start()
+    own()
+    info["large_megabytes"] = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    if torch is not None:
+        torch.set_num_threads(1)
+        tensor = torch.tensor(x, requires_grad=True)
+        rows = [
+            (
+                milliseconds(own, CALLS),
+                milliseconds(lambda: torch.autograd.gradcheck(torch.sigmoid, (tensor,), fast_mode=True), CALLS),
+            )
+            for _ in range(BLOCKS)
+        ]
+        info["large_of_fast"] = statistics.median(mine / fast for mine, fast in rows)
     benchmark(own)

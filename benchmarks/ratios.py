@@ -48,6 +48,20 @@ def checkers(found: list[dict]) -> None:
         )
     elif rows:
         print("PyTorch is not installed: its rows are left out")
+    for b in found:
+        info = b["extra_info"]
+        if "black_box_evaluations" in info:
+            peer = f"; {info['black_box_of_slow']:.3f} of PyTorch's slow mode" if "black_box_of_slow" in info else ""
+            print(
+                f"{b['name']:50s} {info['black_box_evaluations']:.2f} evaluations an entry, "
+                f"{info['black_box_beside_us']:.1f} us beside each{peer}"
+            )
+        if "large_miss_probability" in info:
+            peer = f"{info['large_of_fast']:.2f} of PyTorch's fast mode, " if "large_of_fast" in info else ""
+            print(
+                f"{b['name']:50s} {peer}{info['large_megabytes']:.1f} MB, "
+                f"misses a 1 % error with probability {info['large_miss_probability']:.1g}"
+            )
 
 
 if __name__ == "__main__":

@@ -254,7 +254,7 @@ class Entries:
         s = self.subject
         facts: dict[str, Any] = {"slot": s.slot, "names": s.names, "error": self.own, "complex_step": self.complex_step}
         cause = in_function(s.forward, s.arrays, self.k, self.claim, s.weights, s.attrs, **facts)
-        return "" if cause is None else f"{cause.text} [{cause.code}]"
+        return "" if cause is None else str(cause)
 
 
 def accuse(subject: Subject, what: str, of: str, found: Diagnosis, **facts: Any) -> None:

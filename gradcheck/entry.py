@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ml_dtypes
@@ -23,6 +24,8 @@ NEIGHBOURS = 3  # points an ulp away, which show what rounding does
 DUST = 4e-12  # of the largest entry: what a loop leaves that stops at 1e-12, or a long sum; no mistake is as small
 FINE = 1e-9  # of the largest entry: what two values an entry are trusted to tell, where the function has no noise
 WRONG_AT = 6  # error bars
+LOUDER = (8.0, 64.0)  # times the noise that was measured
+LEAST = 1e-200  # a sum of squares above it has lost nothing
 ONE = np.asarray(1.0)  # the direction of a single entry
 OTHERWISE = 0.72  # of the steps: no power of two lies near, so that no step comes twice
 
@@ -38,14 +41,20 @@ def is_double(subject: Subject, k: int) -> bool:
 
 
 def largest(array: Array) -> float:
-    """The largest magnitude, 0 if there is none."""
-    return float(np.max(np.abs(np.nan_to_num(array)), initial=0.0))
+    """The largest magnitude, 0 if there is none; NaN does not count."""
+    top = float(np.abs(array).max(initial=0.0))
+    return top if math.isfinite(top) else float(np.abs(np.nan_to_num(array)).max(initial=0.0))
 
 
 def length(array: Array) -> float:
     """The Euclidean norm; squares neither overflow nor vanish."""
-    top = largest(array)
-    return top * float(np.linalg.norm(array.ravel() / top)) if top else 0.0
+    flat = array.ravel()
+    with np.errstate(all="ignore"):
+        square = dot(flat, flat)
+    if LEAST < square < 1 / LEAST:
+        return math.sqrt(square)
+    top = largest(flat)
+    return top * float(np.linalg.norm(flat / top)) if top else 0.0
 
 
 def beside(subject: Subject, k: int, copy: int) -> Array:
@@ -117,32 +126,52 @@ def weighed(subject: Subject, found: Diagnosis, claim: float, own: float) -> Dia
 def by_steps(subject: Subject, k: int, at: tuple[int, ...], claim: float, own: float, noise: float) -> Diagnosis:
     """One entry's claim, with its rounding error `own`, against many step sizes."""
     size = float(abs(subject.arrays[k][at]))
-    phi, grain = subject.phi({k: (at, ONE)}), unit(subject.arrays[k])
+    phi, grain = remembered(subject.phi({k: (at, ONE)})), unit(subject.arrays[k])
     widen = 1 if grain == UNIT else 4  # short formats have no room for small steps
 
-    def at_scale(scale: float) -> Diagnosis:
+    def at_scale(scale: float, level: float = noise) -> Diagnosis:
         return weighed(subject, diagnose(phi, claim, level, widen * scale, grain * size, grain), claim, own)
 
-    scale, level = max(1.0, size), noise
-    found = at_scale(scale)
-    # what happens within the entry's own size may be another matter
-    for scale in dict.fromkeys((size or 1.0, max(1.0, size))):
-        rough = found.error > COARSE * max(abs(claim), abs(found.value))
-        unclear = rough or found.slopes or found.verdict not in (Verdict.MATCH, Verdict.WRONG)
-        if not unclear:
+    def clear(found: Diagnosis) -> bool:
+        told = found.verdict in (Verdict.MATCH, Verdict.WRONG) and not found.slopes
+        return told and found.error <= COARSE * max(abs(claim), abs(found.value))
+
+    wide = max(1.0, size)
+    found, scale, level = at_scale(wide), wide, noise
+    for closer in dict.fromkeys((size or 1.0, wide)):  # what happens within the entry's own size may be another matter
+        if clear(found):
             break
-        measured = noise_level(phi, scale)
-        level = min(noise, max(_rounding(subject, k, at, scale / 8), measured))
-        closer = at_scale(scale)
-        if closer.verdict is Verdict.WRONG:  # an output that does not seem to move may do so below its rounding
-            level = min(noise, max(rounding(subject), measured))
-            closer = at_scale(scale)
-        if closer.verdict in (Verdict.MATCH, Verdict.WRONG) and closer.slopes is None:
-            return confirmed(closer, at_scale, scale)
-    scale, level = max(1.0, size), noise
+        measured = noise_level(phi, closer)
+        quiet = min(noise, max(_rounding(subject, k, at, closer / 8), measured))
+        other = at_scale(closer, quiet)
+        if other.verdict is Verdict.WRONG:  # an output that does not seem to move may do so below its rounding
+            quiet = min(noise, max(rounding(subject), measured))
+            other = at_scale(closer, quiet)
+        if other.verdict is Verdict.WRONG and not other.value:
+            continue  # nothing moves so close by: the tread of a staircase, or not
+        if clear(other) or (other.verdict is Verdict.MATCH and other.error < found.error and not found.slopes):
+            found, scale, level = other, closer, quiet
+    for louder in LOUDER:  # rounding that varies slowly shows in no difference table
+        if clear(found) or found.slopes:
+            break
+        other = at_scale(wide, louder * noise)
+        if other.error < found.error:
+            found, scale, level = other, wide, louder * noise
     if found.slopes and found.verdict is Verdict.WRONG and within_kinks(subject, {k: (at, ONE)}, claim, found):
         return replace(found, verdict=Verdict.KINK)
-    return confirmed(found, at_scale, scale)
+    return confirmed(found, partial(at_scale, level=level), scale)
+
+
+def remembered(phi: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The same function, which computes no value twice."""
+    known: dict[float, float] = {}
+
+    def values(ts: Array) -> Array:
+        new = [t for t in ts.tolist() if t not in known]
+        known.update(zip(new, phi(np.asarray(new)).tolist() if new else (), strict=True))
+        return np.array([known[t] for t in ts.tolist()])
+
+    return values
 
 
 def within_kinks(subject: Subject, move: Mapping[int, tuple[Any, Array]], claim: float, found: Diagnosis) -> bool:

@@ -25,7 +25,7 @@ from gradcheck.entry import (
     largest,
     within_kinks,
 )
-from gradcheck.probes import Cut
+from gradcheck.probes import Cut, keep_pages
 from gradcheck.projections import NEAR, PROBES, Looks, missed, random_ways, resolved
 from gradcheck.report import Report, Verdict, coarser
 from gradcheck.slices import by_slices, declared, holds
@@ -298,6 +298,7 @@ def check_gradients(
         if not callable(function):
             raise TypeError(f"{name}: got {type(function).__name__}; admitted: a callable")
     start = time.perf_counter()
+    keep_pages()
     subject = Subject(forward, backward, arrays, attrs, whole("seed", seed, 0), names)
     allowed = None if budget is None else whole("budget", budget, 1)
     report = subject.report

@@ -135,7 +135,9 @@ class Looks:
                 break
             if found.error <= SHARP * direction.size:
                 self.seen = max(self.seen, found.noise)
-            if found.error <= CLEAR * direction.size + direction.own or (found.noisy and found.error <= direction.size):
+            if found.error <= CLEAR * direction.size + direction.own or (
+                found.noisy and found.error <= SHARP * direction.size
+            ):
                 break
         return Glance(math.nan, math.inf, math.nan, math.nan) if best is None else best
 
@@ -237,6 +239,8 @@ def missed(claim: Array, array: Array, bars: Sequence[float], part: float = 0.01
     """
     with np.errstate(all="ignore"):
         shift = part * np.abs(claim * reach(array))[claim != 0]
+        if WRONG_AT * max(bars) <= shift.min(initial=math.inf) / 2:
+            return 0.0
         each = [np.clip(WRONG_AT * bar / shift - 0.5, 0.0, 1.0) for bar in bars]
     return float(np.mean(np.prod(each, axis=0))) if shift.size else math.nan
 

@@ -285,7 +285,11 @@ class Trial:
         """Compare two arrays; a finding where they differ, or are no numbers. `what` says what is compared."""
         got, want = np.asarray(got), np.asarray(want)
         if got.shape != want.shape:
-            self.find("G402", f"{what} has the wrong shape: got {got.shape}, want {want.shape}", argument=name)
+            from gradcheck.causes import cause_of_shape
+
+            cause = cause_of_shape(got.shape, want.shape, *(dy.shape for dy in self.cotangents))
+            message = f"{what} has the wrong shape: got {got.shape}, want {want.shape}"
+            self.find("G402", message, argument=name, hint="" if cause is None else str(cause))
             return False
         outcome = compare(got.real, want.real, limit)
         if not outcome.wrong:
@@ -298,10 +302,18 @@ class Trial:
         facts |= {"compared": outcome.compared, "note": note}
         message = f"{what} is wrong at {outcome.wrong} of {outcome.compared} entries"
         if np.isfinite(outcome.got) and np.isfinite(outcome.want):
-            self.find(code, message, **facts)
+            self.find(code, message, hint=self._cause(code, name, got, want, limit), **facts)
         else:
             self.find("G003", message, verdict=Verdict.NONFINITE, **facts)
         return False
+
+    def _cause(self, code: str, name: str, got: Array, want: Array, limit: Any) -> str:
+        if code not in ("G102", "G201"):
+            return ""
+        from gradcheck.causes import in_trial
+
+        cause = in_trial(self, self.op.names.index(name), got, want, limit)
+        return "" if cause is None else str(cause)
 
     def record(self, outcome: Comparison, want: Array, limit: float | None = None) -> None:
         """Count a comparison in which nothing is wrong; `limit`, the largest, tells what would have been found."""

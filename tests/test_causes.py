@@ -1,6 +1,5 @@
 """Causes: mistakes made on purpose are called by their name, and nothing else is called one."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,9 +7,7 @@ import numpy as np
 import pytest
 
 import reference
-from gradcheck.causes import Cause, Evidence, cause_of_shape, in_function, in_trial, probable_cause
-from gradcheck.causes._evidence import RERUNS
-from gradcheck.causes._texts import CAUSES
+from gradcheck.causes import Cause, in_function, in_trial
 from gradcheck.causes._trials import evidence_in
 from gradcheck.trial import Trial
 from gradcheck.verify import drawn_case
@@ -175,7 +172,13 @@ MISTAKES: dict[str, tuple[Any, int, Callable[..., Array], str, str]] = {
     "transposed, -2": (PLAIN, 1, lambda g, dy, x, w, b: -2 * dy.T @ x, "transposed", "times -2"),
     "transposed, sign": (PLAIN, 1, lambda g, dy, x, w, b: -dy.T @ x, "transposed", "sign reversed"),
     "reshaped": (CONV2D, 0, lambda g, *a: g.transpose(0, 3, 1, 2).reshape(g.shape), "transposed", "reshaped"),
-    "dy transposed": (SQUARE, 0, lambda g, dy, x, w, b: dy.T @ w.T, "transposed", "dy is transposed: N and J exchanged"),
+    "dy transposed": (
+        SQUARE,
+        0,
+        lambda g, dy, x, w, b: dy.T @ w.T,
+        "transposed",
+        "dy is transposed: N and J exchanged",
+    ),
     "kernel's gradient flipped": (CONV2D, 1, lambda g, *a: g[::-1, ::-1], "flipped", "KH and KW"),
     "dy backwards": (CONV2D, 0, lambda g, dy, *a: conv(dy[:, ::-1], *a), "flipped", "dy is flipped along P"),
     "shifted around": (CONV2D, 0, lambda g, *a: np.roll(g, 1, axis=2), "shifted", "+1 along W"),
@@ -353,11 +356,6 @@ def test_a_mistake_is_called_by_its_name(mistake: str) -> None:
     assert MISTAKES[mistake][4] in cause.text, cause
 
 
-def test_every_cause_is_some_mistake_s_and_has_a_text() -> None:
-    of_shapes = {cause_of_shape(claimed, own).code for claimed, own, _ in SHAPES}  # type: ignore[union-attr]
-    assert {mistake[3] for mistake in MISTAKES.values()} | of_shapes == set(CAUSES)
-
-
 @pytest.mark.parametrize("mistake", ["sign", "half", "last picture", "both constant", "ties to the last"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_short_formats_hide_no_mistake(mistake: str, dtype: str) -> None:
@@ -425,44 +423,6 @@ def test_each_alternative_that_differs_is_found(op: reference.Op) -> None:
     assert differing or not op.attributes
 
 
-# Wrong shapes.
-
-SHAPES: list[tuple[tuple[int, ...], tuple[int, ...], str]] = [
-    ((5, 3), (3,), "not summed over axis 0 (of size 5)"),
-    ((2, 4, 5, 3), (3,), "not summed over axes 0 (of size 2) and 1 (of size 4) and 2 (of size 5)"),
-    ((2, 3, 4, 5), (3,), "not summed over axes 0 (of size 2) and 2 (of size 4) and 3 (of size 5)"),
-    ((5, 3), (1, 3), "not summed over axis 0"),
-    ((5, 3), (), "not summed over axes 0 (of size 5) and 1 (of size 3)"),
-    ((3, 5), (5, 3), "transpose(1, 0)"),
-    ((3,), (5, 3), "summed over axis 0 (of size 5) of the input"),
-    ((15,), (5, 3), "reshape(5, 3)"),
-]
-
-
-@pytest.mark.parametrize(("claimed", "own", "says"), SHAPES, ids=str)
-def test_a_wrong_shape_is_told_by_its_sum_or_order(claimed: tuple[int, ...], own: tuple[int, ...], says: str) -> None:
-    cause = cause_of_shape(claimed, own, (9, 9), claimed)
-    assert cause is not None
-    assert says in cause.text, cause
-    assert cause_of_shape(own, own) is None
-
-
-def test_shapes_that_no_sum_joins_have_no_cause() -> None:
-    assert cause_of_shape((4, 7), (5, 3)) is None
-
-
-def test_where_the_numbers_are_known_they_must_bear_a_shape_s_cause_out() -> None:
-    dy = drawn((5, 3), "dy")
-    told = cause_of_shape((5, 3), (3,), (5, 3), claim=dy, truth=dy.sum(axis=0), error=np.full(3, 1e-15))
-    assert told is not None
-    assert told.code == "broadcast"
-    assert cause_of_shape((5, 3), (3,), (5, 3), claim=dy, truth=dy.mean(axis=0), error=np.full(3, 1e-15)) is None
-    turned = cause_of_shape((3, 5), (5, 3), claim=dy.T, truth=dy)
-    assert turned is not None
-    assert turned.code == "transposed"
-    assert cause_of_shape((3, 5), (5, 3), claim=dy.T + 1, truth=dy) is None
-
-
 # Functions that are no op: known by their values.
 
 OF_KERNELS = ("kernel's last row left out", "= for += over taps")
@@ -514,120 +474,9 @@ def test_a_kink_is_no_mistake() -> None:
     assert in_function(lambda x: np.maximum(x, 0), [x], 0, dy * (x >= 0), [dy]) is None
 
 
-def test_a_forward_that_raises_or_is_too_large_has_no_cause() -> None:
+def test_a_forward_that_raises_has_no_cause() -> None:
     def raises(x: Array) -> Array:
         raise RuntimeError("broken")
 
     x = drawn((3,), "raises")
     assert in_function(raises, [x], 0, x, [x]) is None
-    large = drawn((5000,), "large")
-    assert in_function(np.sin, [large], 0, -large * np.cos(large), [large]) is None
-
-
-# Gradients alone.
-
-
-def of_function(claim: Array, truth: Array, error: float = 1e-10, **facts: Any) -> Cause | None:
-    evidence = Evidence(name="x", claim=claim, truth=truth, error=np.full(truth.shape, error), **facts)
-    return probable_cause(evidence)
-
-
-@pytest.mark.parametrize(
-    ("code", "wrong"),
-    [
-        ("sign", lambda g: -g),
-        ("factor", lambda g: g / 4),
-        ("flipped", lambda g: g[:, ::-1]),
-        ("shifted", lambda g: np.roll(g, -1, axis=0)),
-        ("zeroed", lambda g: without_last(g, 1)),
-        ("precision", lambda g: g.astype(np.float32)),
-    ],
-)
-def test_a_gradient_alone_is_enough_for_the_plain_causes(code: str, wrong: Callable[[Array], Array]) -> None:
-    truth = drawn((4, 6), "alone")
-    cause = of_function(wrong(truth), truth)
-    assert cause is not None
-    assert cause.code == code, cause
-
-
-def test_what_is_not_known_does_not_count() -> None:
-    truth = drawn((4, 6), "unknown")
-    claim, error = -truth, np.full(truth.shape, 1e-10)
-    claim[0, :3], error[0, :3], truth[1, 1] = 7.0, np.inf, np.nan
-    cause = probable_cause(Evidence(name="x", claim=claim, truth=truth, error=error))
-    assert cause is not None
-    assert cause.code == "sign"
-    assert "all 20 entries" in cause.text
-    assert probable_cause(Evidence(name="x", claim=claim, truth=truth, error=np.full(truth.shape, np.inf))) is None
-
-
-@pytest.mark.parametrize("shape", [(), (1,), (0,), (0, 3)], ids=str)
-def test_a_gradient_of_one_entry_or_none_is_judged_or_left_alone(shape: tuple[int, ...]) -> None:
-    truth = drawn(shape, "small")
-    cause = of_function(-truth, truth)
-    assert (cause.code if cause else None) == ("sign" if truth.size else None)
-    assert of_function(0.7234 * truth, truth) is None
-
-
-def test_a_claim_that_is_no_number_has_no_cause() -> None:
-    truth = drawn((3,), "nan")
-    assert of_function(truth * np.nan, truth) is None
-
-
-@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e300])
-def test_gradients_of_any_size_are_judged(size: float) -> None:
-    truth = size * drawn((3, 4), "size")
-    cause = of_function(-truth, truth, error=1e-12 * size)
-    assert cause is not None
-    assert cause.code == "sign"
-    assert of_function(truth * (1 + 0.1 * drawn((3, 4), "noise")), truth, error=1e-12 * size) is None
-
-
-def test_zero_gradients_are_no_evidence() -> None:
-    assert of_function(np.zeros(3), np.zeros(3)) is None
-    assert of_function(np.array([0.3, 0.0, 0.1]), np.zeros(3)) is None
-
-
-def test_a_coarse_derivative_names_no_subtle_cause() -> None:
-    truth = drawn((3, 4), "coarse")
-    assert of_function(truth * (1 + 1e-3), truth, error=1e-2) is None
-    fine = of_function(truth * (1 + 1e-3), truth, error=1e-6)
-    assert fine is not None
-    assert fine.code == "factor"
-
-
-def test_what_leaves_a_part_of_the_mismatch_is_no_cause() -> None:
-    """Though within the error of a coarse derivative: two gradients that are close explain each other."""
-    truth, off = drawn((10, 10), "part"), 0.05 * drawn((10, 10), "mismatch")
-    assert of_function(truth + off, truth, error=0.01, alternatives={"near": lambda: truth + 0.74 * off}) is None
-    whole = of_function(truth + off, truth, error=0.01, alternatives={"there": lambda: truth + 0.9 * off})
-    assert whole is not None
-    assert whole.code == "convention"
-
-
-def test_re_runs_are_bounded_and_their_faults_are_no_cause() -> None:
-    calls = 0
-
-    def gradient(cotangents: Any) -> Array:
-        nonlocal calls
-        calls += 1
-        if calls % 5 == 0:
-            raise RuntimeError("broken")
-        return np.asarray(cotangents[0]) * 2
-
-    dy = drawn((6, 5, 4, 3), "dy")
-    claim = 2 * dy + drawn(dy.shape, "off")
-    alternatives = {str(k): lambda: dy for k in range(1000)}
-    facts = {"cotangents": [dy], "outputs": [dy], "names": ["x"], "arrays": [dy]}
-    assert of_function(claim, 2 * dy, gradient=gradient, alternatives=alternatives, **facts) is None
-    assert calls <= 1.3 * RERUNS
-
-
-def test_a_hundred_thousand_entries_take_seconds_at_most() -> None:
-    dy = drawn((10, 50, 50, 4), "large")
-    truth = 2 * dy
-    facts = {"cotangents": [dy], "outputs": [dy], "names": ["x"], "arrays": [dy], "axes": "N H W C"}
-    start = time.perf_counter()
-    cause = of_function(truth + 1e-3 * drawn(dy.shape, "off"), truth, gradient=lambda dys: 2 * dys[0], **facts)
-    assert cause is None
-    assert time.perf_counter() - start < 6  # 2 where nothing else runs

@@ -60,7 +60,7 @@ def _attributes(again: Again, k: int) -> Alternatives:
 
 
 def _otherwise(again: Again, k: int, **attrs: Any) -> Any:
-    """The gradient with other attributes; of an output of another size the part counts that a cotangent is there for."""
+    """The gradient with other attributes; of an output of another size, the part that has a cotangent."""
     try:
         return again.gradient(k, **attrs)
     except (ValueError, TypeError):

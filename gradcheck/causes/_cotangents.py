@@ -27,9 +27,7 @@ def handed_through(s: Suspect) -> Iterator[Guess]:
     for which, dy in enumerate(s.cotangents):
         name = s.cotangent(which)
         if dy.shape == s.truth.shape:
-            words = (
-                f"the claim is {name} itself: handed through, as by the identity, or as memory that is shared with it"
-            )
+            words = f"the claim is {name} itself, handed through or sharing its memory"
             yield Guess("cotangent", words, dy)
         elif dy.size == s.truth.size:
             yield Guess("cotangent", f"the claim is {name} itself, in another shape", dy.reshape(s.truth.shape))

@@ -16,6 +16,7 @@ UNIT = float(np.finfo(np.float64).eps) / 2
 ROUNDINGS = 64  # of double precision that a prediction may be off by: it is computed in another order than the claim
 GAIN = 4  # a cause leaves at most this fraction of the mismatch: two gradients that are close explain each other
 WORK = 10_000_000  # entries of arrays that re-runs may go through
+PRODUCT = 16  # entries of a Jacobian whose product takes as long as one of an array in a backward
 SURE = 0.05  # how likely any of the guesses may be met by chance
 UNITS = 64  # cotangents that are run one by one for a Jacobian
 RERUNS = 256  # and how many there may be
@@ -27,6 +28,9 @@ class Cause:
 
     code: str
     text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.code}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -153,6 +157,8 @@ class Suspect:
         self.tried = 0
         self.axes = axis_names(evidence.axes, self.claim.ndim)
         sizes = [self.claim.size, *(dy.size for dy in self.cotangents)]
+        if evidence.jacobian is not None:
+            sizes.append(evidence.jacobian.size // PRODUCT)
         self._left = min(RERUNS, max(8, WORK // max(1, *sizes)))
 
     @property

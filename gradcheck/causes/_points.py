@@ -89,9 +89,9 @@ class Function:
         for scale in (max(1.0, size), size or 1.0, CLOSER * max(1.0, size)):
             value, error = self.slope(arrays, k, way, scale)
             total = float(np.sum(error))
-            if not best[0].size or total < least:
+            if not best[0].any() or total < least:
                 best, least = (value, error), total if total == total else math.inf
-            if self.complex_step or least <= FINE * float(np.sum(np.abs(value))):
+            if self.complex_step or (value.any() and least <= FINE * float(np.sum(np.abs(value)))):
                 break
         return best
 

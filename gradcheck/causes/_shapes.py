@@ -91,7 +91,7 @@ def cause_of_shape(
             )
     if math.prod(claimed) == math.prod(own) and _fits(values.reshape(own), known, error, 1):
         return Cause("shape", f"the claim has the right number of entries: claim.reshape{own} has the shape {own}")
-    return _another(claimed, own, output_shapes, input_shapes or {})
+    return _another(claimed, own, output_shapes, input_shapes or {}) if known is None else None
 
 
 def _another(

@@ -36,6 +36,12 @@ def _along(values: Array, term: Array, axes: tuple[int, ...]) -> Array:
     return np.asarray(share * term)
 
 
+def _spread_out(s: Suspect, axes: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether more than one entry is wrong in each group with any: a single one lies along whatever is large there."""
+    wrong = np.sum((np.abs(s.off) > s.error).reshape(shape), axis=axes)
+    return bool((wrong != 1).all())
+
+
 def _adds_up(s: Suspect, axes: tuple[int, ...], shape: tuple[int, ...] | None = None) -> bool:
     """Whether the gradient adds up to 0 in each group: nothing changes when a group moves as a whole."""
     truth, error = (a.reshape(shape or s.truth.shape) for a in (s.truth, s.error))
@@ -97,7 +103,7 @@ def constant(s: Suspect) -> Iterator[Guess]:
                     part = lacks[0] * m, lacks[1] * v
                     if m or v:
                         yield Guess("factor", _factors(part, over), s.truth + part[0] * terms[0] + part[1] * terms[1])
-            if len(axes) == 1:
+            if len(axes) == 1 and _spread_out(s, axes, s.truth.shape):
                 words = f"the term -y sum(dy y) over {over} is missing: what y is divided by is taken for a constant"
                 yield Guess("cross-term", words, s.truth + _along(s.off, wide, axes))
 
@@ -119,7 +125,7 @@ def fitted(s: Suspect) -> Iterator[Guess]:
         return
     for shape, axes in _groups(s.truth.shape):
         over = " ".join(s.axes[k] for k in axes) if shape == s.truth.shape else "groups"
-        if np.prod([shape[k] for k in axes]) < SPARE or not _adds_up(s, axes, shape):
+        if np.prod([shape[k] for k in axes]) < SPARE or not _adds_up(s, axes, shape) or not _spread_out(s, axes, shape):
             continue
         x, off = s.array.reshape(shape), s.off.reshape(shape)
         far = x - _mean(x, axes)

@@ -7,7 +7,7 @@ and the result is turned: dy w for dy w^T, (x^T dy)^T for x^T dy, softmax along 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -30,15 +30,23 @@ def _same(array: Array) -> Array:
     return array
 
 
+def _orders(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """All orders of three axes, two of four exchanged, that keep the shape; the last two alone are for `_last_two`."""
+    rank = len(shape)
+    for order in permutations(range(rank)) if rank in (3, 4) else ():
+        moved = [axis for axis in range(rank) if order[axis] != axis]
+        few = moved and (rank == 3 or len(moved) == 2) and moved != [rank - 2, rank - 1]
+        if few and tuple(shape[axis] for axis in order) == shape:
+            yield order
+
+
 def turnings(names: Sequence[str], arrays: Sequence[Any], cotangents: Sequence[Array], k: int) -> Iterator[Turned]:
     """Words, the arrays, the cotangents, and what turns the gradient back (it is its own inverse)."""
     rank = max((np.ndim(a) for a in arrays if a is not None), default=0)
     for j, a in enumerate(arrays):
-        for p, q in combinations(range(np.ndim(a)), 2) if j != k and a is not None and a.ndim in (3, 4) else ():
-            if a.shape[p] == a.shape[q] > 1:
-                given = [b.swapaxes(p, q) if i == j else b for i, b in enumerate(arrays)]
-                words = f"the claim is the gradient for {names[j]} transposed in axes {p} and {q}"
-                yield words, given, list(cotangents), _same
+        for order in _orders(np.shape(a)) if a is not None and j != k else ():
+            given = [b.transpose(order) if i == j else b for i, b in enumerate(arrays)]
+            yield f"the claim is the gradient for {names[j]} transposed to axes {order}", given, list(cotangents), _same
     for turn in (_last_two, _all) if rank > 2 else (_last_two,):
         operands = [j for j, a in enumerate(arrays) if a is not None and a.dtype.kind == "f" and a.ndim >= 2]
         if len(cotangents) == 1 and cotangents[0].ndim >= 2:

@@ -11,6 +11,7 @@ from gradcheck.causes._evidence import ROUNDINGS, SURE, UNIT, Array, Guess, Susp
 
 FEW = 4  # entries that a factor must fit where it is no number that is known from elsewhere
 PLAIN_BARS = 4  # of a rough derivative that a claim of zero, or of the wrong sign, may be off by: nothing else is near
+CLOSE = 1e-5  # a factor that is nearer to 1 is told by its distance
 PLAIN = (2, 3, 4)  # factors that need no reason: a forgotten 1/2, a square
 
 
@@ -98,7 +99,8 @@ def any_factor(s: Suspect) -> Iterator[Guess]:
     """A factor without a name, where enough entries have it."""
     found, significant = fitted(s, s.truth), np.abs(s.truth) > 16 * s.error
     if math.isfinite(found) and found and np.count_nonzero(significant) >= FEW:
-        yield _scaled(s, found, f"the claim is {found:.7g} times the gradient, everywhere")
+        text = f"{found:.7g}" if abs(found - 1) > CLOSE else f"1 {'-' if found < 1 else '+'} {abs(found - 1):.3g}"
+        yield _scaled(s, found, f"the claim is {text} times the gradient, everywhere")
 
 
 def _spread(s: Suspect) -> Iterator[tuple[str, Array]]:

@@ -98,7 +98,7 @@ def _squares(x: Array, unit: Array, inside: Array) -> Array:
 def _scaled(x: Array, inside: Array, weights: Array, kappa) -> tuple[Array, Array]:
     """unit, the largest entry of each G(k), or 1; and L / unit^2."""
     sizes, unit = np.abs(x.real), np.full(x.shape, float(kappa > 0), x.real.dtype)
-    sizes[~np.isfinite(sizes)] = 1
+    sizes[~(sizes < np.inf)] = 1
     for k, t in _taps(inside):
         unit[..., k] = np.maximum(unit[..., k], sizes[..., t])
     unit[unit == 0] = 1
