@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
 
 from gradcheck.report import Report
 from gradcheck.verify import check_drawn, properties_named
@@ -13,6 +14,8 @@ from reference import get
 
 CHUNK = 4  # cases that travel together: enough to hide the sending, few enough to show progress
 
+Work = TypeVar("Work")
+Result = TypeVar("Result")
 Task = tuple[str, int, tuple[int, ...], tuple[str, ...] | None]
 
 
@@ -39,8 +42,10 @@ def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
-def performed(work: Sequence[Task], processes: int) -> Generator[tuple[Task, Report], None, None]:
-    """Each piece with its report, as they are done; closing the iterator early ends the processes."""
+def spread(
+    perform: Callable[[Work], Result], work: Sequence[Work], processes: int
+) -> Generator[tuple[Work, Result], None, None]:
+    """Each piece of work with what `perform` makes of it, as they are done; closing it early ends the processes."""
     if processes == 1:
         for task in work:
             yield task, perform(task)
@@ -57,3 +62,8 @@ def performed(work: Sequence[Task], processes: int) -> Generator[tuple[Task, Rep
         for child in multiprocessing.active_children():
             child.terminate()
         raise
+
+
+def performed(work: Sequence[Task], processes: int) -> Generator[tuple[Task, Report], None, None]:
+    """Each piece of the catalogue's checks with its report, as they are done; closing it early ends the processes."""
+    return spread(perform, work, processes)

@@ -166,7 +166,7 @@ def _worked(op: Op, convention: Convention, half: str) -> Iterator[tuple[str, Ar
     pairs = [(n, found[n], want) for n, want in convention.outputs.items()]
     pairs += [(f"d{n}", gradients[op.names.index(n)], want) for n, want in convention.grads.items()]
     for name, got, want in pairs:
-        yield name, np.asarray(got, np.float64), np.asarray(want, np.float64)
+        yield name, np.asarray(got), np.asarray(want, np.float64)
 
 
 def _halves(trial: Trial, convention: Convention) -> None:
@@ -177,7 +177,7 @@ def _halves(trial: Trial, convention: Convention) -> None:
     for name, got, limited in zip(trial.op.names, gradients, example.gradient_limits, strict=True):
         if got is not None and limited is not None:
             trial.report.compared += limited.value.size
-            if not _alike(np.asarray(got, np.float64), limited):
+            if not _alike(np.asarray(got), limited):
                 what = f"d{name} of both halves under a random cotangent"
                 _differs(trial, convention, what, f"d{name}", np.asarray(got), limited.value)
 
@@ -188,7 +188,7 @@ def _differs(trial: Trial, convention: Convention, what: str, name: str, got: Ar
 
 
 def _comes_out(got: Array, want: Array) -> bool:
-    if got.shape != want.shape:
+    if (got.shape, got.dtype) != (want.shape, want.dtype):
         return False
     with np.errstate(invalid="ignore"):
         close = np.isfinite(want) & (np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want))
@@ -198,7 +198,7 @@ def _comes_out(got: Array, want: Array) -> bool:
 def _alike(got: Array, limited: Limited) -> bool:
     """Whether both are the same NaN or infinity, or finite and within the limit as far as there is one."""
     want = limited.value
-    if got.shape != want.shape:
+    if (got.shape, got.dtype) != (want.shape, want.dtype):
         return False
     with np.errstate(all="ignore"):
         close = np.isfinite(got) & np.isfinite(want) & ~(np.abs(got - want) > limited.limit)

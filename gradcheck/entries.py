@@ -13,6 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from gradcheck.causes import in_function
 from gradcheck.diagnose import TINY, Diagnosis
 from gradcheck.differences import LEVELS, UNIT, extrapolated, noise_gain, steps
 from gradcheck.entry import (
@@ -28,6 +29,8 @@ from gradcheck.entry import (
     extrapolated_once,
     largest,
     reach,
+    steady,
+    tame,
     unit,
 )
 from gradcheck.report import Verdict, coarser
@@ -53,7 +56,7 @@ class Entries:
     claim : ndarray
         Its claimed gradient.
     wobble : ndarray
-        Its rounding error, as far as it is known.
+        How far it moves when the point moves by an ulp.
     noise : float
         The noise of <cotangents, outputs>: a standard deviation.
     step : float
@@ -76,10 +79,10 @@ class Entries:
         self.complex_step = not step
         self.unit = unit(subject.arrays[k])
         least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)
-        self.own = np.asarray(16 * self.unit * np.abs(claim) + 4 * wobble + least)
+        self.wobble = wobble
+        self.own = np.asarray(16 * self.unit * np.abs(claim) + 4 * tame(subject, k, claim, wobble) + least)
         if found is None:
-            estimates = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
-            found = np.array(list(estimates), np.float64).reshape(*claim.shape, 2)
+            found = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
         self.value = found[..., 0]
         self.limit = subject.report.evaluations + REEXAMINED
         top = max(largest(claim), float(np.median(np.abs(np.nan_to_num(self.value)))) if claim.size else 0.0)
@@ -88,7 +91,7 @@ class Entries:
             self.error = np.asarray(4 * noise / (step * reach(subject.arrays[k])) + FINE * top + self.own)
         else:  # a backward may take its slope from the outputs, as y (1 - y), with their rounding
             coarsest = max(self.unit, *(unit(subject.outputs[j]) for j in subject.slot))
-            self.error = np.asarray(found[..., 1] + 16 * coarsest * top + self.own)
+            self.error = np.asarray(16 * coarsest * top + self.own)
         known = np.abs(self.value) > self.error  # what is below its error bar may be 0
         self.top = max(largest(claim), largest(np.where(known, self.value, 0.0)))
         with np.errstate(all="ignore"):
@@ -123,6 +126,7 @@ class Entries:
     def look_again(self, at: tuple[int, ...]) -> Diagnosis:
         """Judge one entry: by the complex step at neighbours of the point, or by four step sizes, then by many."""
         found = (self._by_neighbours if self.complex_step else self._by_levels)(at)
+        found = steady(found, float(self.claim[at]), float(self.wobble[at]))
         if found.verdict is Verdict.MATCH and found.error > self.coarse * self.top and self.top:
             dtype = self.subject.arrays[self.k].dtype
             why = f"resolved to {found.error / self.top:.1g} of the largest entry only, in {dtype}"
@@ -139,7 +143,8 @@ class Entries:
     def _by_neighbours(self, at: tuple[int, ...]) -> Diagnosis:
         value = float(self.value[at])
         others = [complex_slope(self.subject, self.k, at, copy) for copy in range(NEIGHBOURS)]
-        error = float(self.error[at]) + 4 * max(abs(other - value) for other in others)
+        spread = max(abs(other - value) for other, _ in others)
+        error = float(self.error[at]) + 4 * spread + max(rounding for _, rounding in others)
         off = abs(value - float(self.claim[at]))
         if off <= error:
             return Diagnosis(Verdict.MATCH, value, error)
@@ -228,11 +233,6 @@ class Entries:
         return any(found.verdict is not Verdict.KINK for found in self.diagnoses.values())
 
     @property
-    def at_kinks(self) -> Array:
-        """Which entries are at a kink, or in doubt."""
-        return self.doubtful
-
-    @property
     def kinks(self) -> list[tuple[int, ...]]:
         """Where a claim lies between the slopes of a kink."""
         return [at for at, found in self.diagnoses.items() if found.verdict is Verdict.KINK]
@@ -243,18 +243,18 @@ class Entries:
 
     def _find(self, places: Sequence[tuple[int, ...]], more: int) -> None:
         name, worst, count = self.subject.names[self.k], places[0], len(places) + more
-        facts = {"argument": name, "index": worst, "wrong": count, "compared": self.claim.size}
+        facts: dict[str, Any] = {"argument": name, "index": worst, "wrong": count, "compared": self.claim.size}
         of, found = f" at {count} of {self.claim.size} entries", self.diagnoses[worst]
-        hint = self._cause() if found.verdict is Verdict.WRONG else ""
-        accuse(self.subject, f"gradient of {name}", of, found, got=float(self.claim[worst]), hint=hint, **facts)
+        if found.verdict is Verdict.WRONG:
+            facts["hint"] = cause(self.subject, self.k, self.claim, self.own, self.complex_step)
+        accuse(self.subject, f"gradient of {name}", of, found, got=float(self.claim[worst]), **facts)
 
-    def _cause(self) -> str:
-        from gradcheck.causes import in_function
 
-        s = self.subject
-        facts: dict[str, Any] = {"slot": s.slot, "names": s.names, "error": self.own, "complex_step": self.complex_step}
-        cause = in_function(s.forward, s.arrays, self.k, self.claim, s.weights, s.attrs, **facts)
-        return "" if cause is None else str(cause)
+def cause(subject: Subject, k: int, claim: Array, own: Array | float = 0.0, complex_step: bool = False) -> str:
+    """Why a claim is wrong, where one mistake explains it all."""
+    facts: dict[str, Any] = {"slot": subject.slot, "names": subject.names, "error": own, "complex_step": complex_step}
+    found = in_function(subject.forward, subject.arrays, k, claim, subject.weights, subject.attrs, **facts)
+    return "" if found is None else str(found)
 
 
 def accuse(subject: Subject, what: str, of: str, found: Diagnosis, **facts: Any) -> None:

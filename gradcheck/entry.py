@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import ml_dtypes
@@ -32,7 +32,12 @@ OTHERWISE = 0.72  # of the steps: no power of two lies near, so that no step com
 
 def unit(array: Array) -> float:
     """The unit roundoff of an array's dtype."""
-    return float(ml_dtypes.finfo(array.dtype).eps) / 2
+    return _unit(array.dtype)
+
+
+@cache
+def _unit(dtype: np.dtype[Any]) -> float:
+    return float(ml_dtypes.finfo(dtype).eps) / 2
 
 
 def is_double(subject: Subject, k: int) -> bool:
@@ -59,9 +64,13 @@ def length(array: Array) -> float:
 
 def beside(subject: Subject, k: int, copy: int) -> Array:
     """An array with every entry moved by an ulp or not at all."""
-    array = subject.arrays[k]
-    step = np.sign(np.trunc(subject.signed(array, "beside", copy, k).astype(np.float64) * 2 / 1.5))
-    return np.asarray(array.astype(np.float64) * (1 + 2 * unit(array) * step)).astype(array.dtype)
+    if (k, copy) not in subject.neighbours:
+        array = subject.arrays[k]
+        step = np.sign(np.trunc(subject.bounded(array.shape) * 2 / 1.5))
+        subject.neighbours[k, copy] = np.asarray(array.astype(np.float64) * (1 + 2 * unit(array) * step)).astype(
+            array.dtype
+        )
+    return subject.neighbours[k, copy].copy()
 
 
 def reach(array: Array) -> Array:
@@ -74,41 +83,59 @@ def complexified(arrays: Sequence[Array]) -> list[Array]:
     return [a.astype(complex, order="C") if floating(a) else a for a in arrays]
 
 
-def by_complex_step(subject: Subject, k: int) -> Iterator[tuple[float, float]]:
-    """For each entry the derivative, and what the rounding of its sum comes to."""
-    arrays, sizes = complexified(subject.arrays), [np.abs(dy).ravel() for dy in subject.weights]
-    entries, rounding = arrays[k].ravel(), (64 + sum(size.size for size in sizes)) * UNIT
-    for i in range(entries.size):
-        point, entries[i] = entries[i], entries[i] + 1j * IMAGINARY
+def by_complex_step(subject: Subject, k: int) -> Array:
+    """For each entry the derivative; and 0, as there is no kink to be seen: (..., 2)."""
+    arrays = complexified(subject.arrays)
+    entries, found = arrays[k].ravel(), np.zeros((arrays[k].size, 2))
+    for i, point in enumerate(entries.tolist()):
+        entries[i] = complex(point.real, IMAGINARY)
         ends = subject.values(arrays)
-        slopes = [] if ends is None else [end.imag.ravel() for end in ends]
-        value = sum(dot(dy.ravel(), slope) for dy, slope in zip(subject.weights, slopes, strict=False))
-        total = sum(dot(size, np.abs(slope)) for size, slope in zip(sizes, slopes, strict=False))
+        found[i, 0] = math.nan if ends is None else subject.inner([end.imag for end in ends]) / IMAGINARY
         entries[i] = point
-        yield (value / IMAGINARY, rounding * total / IMAGINARY) if slopes else (math.nan, math.inf)
+    return found.reshape(*arrays[k].shape, 2)
 
 
-def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> float:
-    """The complex step in one entry, at a neighbour of the point."""
+def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> tuple[float, float]:
+    """The complex step in one entry, at a neighbour of the point; and what the rounding of its sum comes to."""
     arrays = complexified([beside(subject, j, copy) if floating(a) else a for j, a in enumerate(subject.arrays)])
     arrays[k][at] += 1j * IMAGINARY
     ends = subject.values(arrays)
-    return math.nan if ends is None else subject.inner([end.imag / IMAGINARY for end in ends])
+    if ends is None:
+        return math.nan, math.inf
+    slopes = [end.imag / IMAGINARY for end in ends]
+    sizes = sum(float(np.abs(dy * slope).sum()) for dy, slope in zip(subject.weights, slopes, strict=True))
+    return subject.inner(slopes), (64 + sum(slope.size for slope in slopes)) * UNIT * sizes
 
 
-def by_two_values(subject: Subject, k: int, step: float) -> Iterator[tuple[float, float]]:
-    """For each entry the central difference, and the gap of a kink if it is at one."""
+def by_two_values(subject: Subject, k: int, step: float) -> Array:
+    """For each entry the central difference, and the gap of a kink if it is at one: (..., 2)."""
     array, arrays = subject.arrays[k], list(subject.arrays)
     arrays[k], point, far = array.copy(order="C"), array.ravel(), step * reach(array).ravel()
-    entries = arrays[k].ravel()
     ups, downs = (doubled(point) + far).astype(array.dtype), (doubled(point) - far).astype(array.dtype)
-    for i, width in enumerate((doubled(ups) - doubled(downs)).tolist()):
-        entries[i] = ups[i]
-        above = subject.rise(arrays)
+    entries, rise, above, below = arrays[k].ravel(), subject.riser(arrays), [], []
+    for i, up in enumerate(ups):
+        entries[i] = up
+        above.append(rise())
         entries[i] = downs[i]
-        below = subject.rise(arrays)
+        below.append(rise())
         entries[i] = point[i]
-        yield ((above - below) / width, 2 * (above + below) / width) if width else (math.nan, math.inf)
+    widths, up_by, down_by = doubled(ups) - doubled(downs), np.array(above), np.array(below)
+    slopes = np.where(widths == 0, math.nan, (up_by - down_by) / widths)
+    gaps = np.where(widths == 0, math.inf, 2 * (up_by + down_by) / widths)
+    return np.stack([slopes, gaps], axis=-1).reshape(*array.shape, 2)
+
+
+def tame(subject: Subject, k: int, claim: Array, wobble: Array) -> Array:
+    """The part of a claim's wobble that is rounding: an ulp may change the branch at a tie, too."""
+    return np.minimum(wobble, (FINE if is_double(subject, k) else COARSE) * largest(claim))
+
+
+def steady(found: Diagnosis, claim: float, wobble: float) -> Diagnosis:
+    """WRONG only if the claim does not move by as much as it is off when the point moves by an ulp."""
+    if found.verdict is not Verdict.WRONG or found.slopes or abs(found.value - claim) > 4 * wobble:
+        return found
+    why = f"off by {abs(found.value - claim):.2g}, and the claim moves by {wobble:.2g} when the point moves by an ulp"
+    return replace(found, verdict=Verdict.INCONCLUSIVE, why=why)
 
 
 def weighed(subject: Subject, found: Diagnosis, claim: float, own: float) -> Diagnosis:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.differences import LEVELS, UNIT
-from gradcheck.entries import SURE, Entries, accuse
+from gradcheck.entries import SURE, Entries, accuse, cause
 from gradcheck.entry import (
     COARSE,
     FINE,
@@ -43,7 +43,7 @@ STEPS = 2.0**-24, 2.0**-4  # of the first look at an entry: neither lost in roun
 
 
 def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
-    """The rounding error of the claims: how far they move when every entry of the point moves by an ulp."""
+    """How far the claims move when every entry of the point moves by an ulp."""
     moved = {k: np.zeros(claim.shape) for k, claim in claims.items()}
     for copy in range(NEIGHBOURS):
         arrays = [beside(subject, k, copy) if floating(a) else a.copy() for k, a in enumerate(subject.arrays)]
@@ -55,9 +55,7 @@ def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
             other = np.asarray(found[k]) if k < len(found) else claim
             if other.shape == claim.shape and floating(other) and np.isfinite(other).all():
                 moved[k] = np.maximum(moved[k], np.abs(other.astype(np.float64) - claim))
-    # an ulp may change the branch at a tie, which is no rounding
-    most = {k: (FINE if is_double(subject, k) else COARSE) * largest(claim) for k, claim in claims.items()}
-    return {k: np.minimum(moved[k], most[k]) for k in claims}
+    return moved
 
 
 def affordable(subject: Subject) -> int:
@@ -115,7 +113,7 @@ class _Check:
                 left -= self._cost(k)
                 full.append(k)
         if full:
-            self.looks.wobble = _wobble(self.subject, {k: self.claims[k] for k in full})
+            self.looks.wobble |= _wobble(self.subject, {k: self.claims[k] for k in full})
         for k in self.claims:
             (self._every_entry if k in full else self._directions)(k)
         report, names = self.subject.report, self.subject.names
@@ -147,12 +145,16 @@ class _Check:
     def _probed(self, k: int, still: Array | None = None) -> tuple[list[float], tuple[int, ...] | None, Diagnosis]:
         """Random directions in one array: the error bars of those that match, and what is behind the others."""
         bars, outcome, unlocated = [], Diagnosis(Verdict.MATCH), []
-        for number in range(PROBES):
-            ways = random_ways(self.subject, [k], "direction", number)
+        for _ in range(PROBES):
+            ways = random_ways(self.subject, [k])
             if still is not None:
                 ways[k][still] = 0.0
             direction = self.looks.along(ways)
             found = self.looks.judge(direction, hasty=True)
+            if found.verdict is not Verdict.MATCH and k not in self.looks.wobble:
+                self.looks.wobble |= _wobble(self.subject, {k: self.claims[k]})
+                direction = self.looks.along(ways)
+                found = self.looks.judge(direction, hasty=True)
             if found.verdict is Verdict.MATCH:
                 bars.append(found.error)
                 continue
@@ -177,7 +179,7 @@ class _Check:
 
     def _beside_kinks(self, k: int) -> Diagnosis | None:
         """KINK where the claim lies within the kinks' slopes, and matches at a point moved away from them."""
-        subject, ways = self.subject, random_ways(self.subject, list(self.claims), "beside")
+        subject, ways = self.subject, random_ways(self.subject, list(self.claims))
         near = Diagnosis(Verdict.KINK, error=self.looks.noise / NEAR, within=NEAR)
         for way in (ways[k], np.abs(ways[k]) * np.where(self.claims[k] < 0, -1.0, 1.0)):
             if not within_kinks(subject, {k: (..., way)}, self.looks.along({k: way}).claim, near):
@@ -188,7 +190,7 @@ class _Check:
         if k not in claims or other.report.findings:
             return None
         looks = Looks(other, claims)
-        probes = [looks.along({k: random_ways(other, [k], "direction", number)[k]}) for number in range(PROBES)]
+        probes = [looks.along({k: random_ways(other, [k])[k]}) for _ in range(PROBES)]
         found = [looks.judge(probe) for probe in probes]
         subject.report.evaluations += other.report.evaluations
         if any(one.verdict is not Verdict.MATCH for one in found):
@@ -213,9 +215,11 @@ class _Check:
         facts: dict[str, Any] = {"argument": name, "compared": claim.size}
         if at is not None and behind.verdict is Verdict.WRONG:
             of = f" at {name}[{','.join(map(str, at))}] and maybe at more of {claim.size} entries"
-            accuse(subject, f"gradient of {name}", of, behind, index=at, wrong=1, got=float(claim[at]), **facts)
+            facts |= {"index": at, "wrong": 1, "got": float(claim[at]), "hint": cause(subject, k, claim)}
+            accuse(subject, f"gradient of {name}", of, behind, **facts)
         elif behind.verdict is not Verdict.MATCH:
-            accuse(subject, f"gradient of {name}", ALONG, behind, **facts)
+            hint = cause(subject, k, claim) if behind.verdict is Verdict.WRONG else ""
+            accuse(subject, f"gradient of {name}", ALONG, behind, hint=hint, **facts)
         subject.report.compared += claim.size
         smallest = resolved(claim, bars)
         if smallest > 0:

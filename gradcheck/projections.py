@@ -27,6 +27,8 @@ from gradcheck.entry import (
     length,
     reach,
     rounding,
+    steady,
+    tame,
     unit,
     weighed,
 )
@@ -68,9 +70,9 @@ class Direction:
     unit: float
 
 
-def random_ways(subject: Subject, which: Sequence[int], *keys: Any) -> dict[int, Array]:
+def random_ways(subject: Subject, which: Sequence[int]) -> dict[int, Array]:
     """A fresh bounded signed direction in each array, in proportion to entries above 1."""
-    return {k: subject.direction(k, *keys) * reach(subject.arrays[k]) for k in which}
+    return {k: subject.bounded(subject.arrays[k].shape) * reach(subject.arrays[k]) for k in which}
 
 
 class Looks:
@@ -86,13 +88,13 @@ class Looks:
     def __init__(self, subject: Subject, claims: dict[int, Array]) -> None:
         self.subject, self.claims, self.start = subject, claims, 0  # from the spacing that was fine the last time
         self.seen = 0.0  # the noise of earlier glances: three differences tell little
-        self.wobble: dict[int, Array] = {}  # the rounding error of the claims, where it was measured
+        self.wobble: dict[int, Array] = {}  # how far claims move at an ulp, where that was measured
         self.widest = GLANCE * (1 if all(is_double(subject, k) for k in claims) else 4)
 
     @cached_property
     def first(self) -> tuple[Direction, Glance]:
         """A direction in all arrays at once."""
-        direction = self.along(random_ways(self.subject, list(self.claims), "first"))
+        direction = self.along(random_ways(self.subject, list(self.claims)))
         return direction, self.glance(direction)
 
     @cached_property
@@ -114,7 +116,8 @@ class Looks:
         terms = {k: claims[k] * way for k, way in ways.items()}
         own = sum(4 * unit(arrays[k]) * float(np.abs(t).sum()) for k, t in terms.items())
         own += DUST / 2 * math.hypot(*(length(t) for t in terms.values()))
-        own += 4 * math.hypot(*(length(self.wobble[k] * way) for k, way in ways.items() if k in self.wobble))
+        known = {k: tame(self.subject, k, claims[k], self.wobble[k]) for k in ways if k in self.wobble}
+        own += 4 * math.hypot(*(length(wobble * ways[k]) for k, wobble in known.items()))
         return Direction(
             move={k: (..., way) for k, way in ways.items()},
             claim=math.fsum(float(np.sum(t)) for t in terms.values()),
@@ -131,7 +134,7 @@ class Looks:
             found = glance(self.subject.phi(direction.move), self.widest / 32**number, self.seen)
             if best is None or found.error < best.error:
                 best, self.start = found, number
-            elif math.isfinite(best.error):
+            elif best.error <= SHARP * direction.size:
                 break
             if found.error <= SHARP * direction.size:
                 self.seen = max(self.seen, found.noise)
@@ -185,7 +188,8 @@ class Looks:
             if high - low == 1:
                 at = tuple(int(i) for i in np.unravel_index(low, way.shape))
                 own = self.along({k: self._only(way, low, high) / way[at]}).own
-                found = by_steps(self.subject, k, at, float(self.claims[k][at]), own, self.noise)
+                claim, wobble = float(self.claims[k][at]), float(self.wobble[k][at]) if k in self.wobble else 0.0
+                found = steady(by_steps(self.subject, k, at, claim, own, self.noise), claim, wobble)
                 if found.verdict is Verdict.WRONG:
                     return at, found
                 if (found.verdict.severity, found.error) > (worst[1].verdict.severity, worst[1].error):

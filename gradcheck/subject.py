@@ -8,6 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.causes import (
+    Cause,
+    cause_of_dtype,
+    cause_of_nonfinite,
+    cause_of_shape,
+    cause_of_two_runs,
+    cause_of_write,
+)
 from gradcheck.report import Finding, Report, Verdict
 from reference._draw import signed, stream
 
@@ -59,12 +67,14 @@ class Subject:
             raise ValueError(f"names: got {len(self.names)}; admitted: {len(self.arrays)}, one for each array")
         title = getattr(forward, "__name__", type(forward).__name__)
         self.report, self.seed = Report(title, seed=seed, cases=1), seed
+        self.random = np.random.Generator(stream(seed, "subject"))
         self.outputs: list[Array] = []
         self.slot: list[int] = []  # the outputs that take a cotangent
         self.bases: list[Array] = []  # those, in double precision
         self.cotangents: list[Array] = []
         self.weights: list[Array] = []  # the cotangents, in double precision
         self.places: list[Array] = []  # where changes of them are computed
+        self.neighbours: dict[tuple[int, int], Array] = {}  # of the arrays, an ulp away, by number and copy
         self.single = False  # whether there is but one output
         self.written = False  # whether forward writes to its arrays
         self.aliased = False  # whether an output shares memory with an array
@@ -79,9 +89,12 @@ class Subject:
         """sign * U[0.5, 1.5] in the shape and dtype of `array`."""
         return signed(stream(self.seed, *keys), array.shape).astype(array.dtype)
 
-    def direction(self, k: int, *keys: Any) -> Array:
-        """sign * U[0.5, 1.5] for every entry of an array, in double precision."""
-        return bounded(self.seed, self.arrays[k].shape, *keys, k)
+    def bounded(self, shape: Sequence[int]) -> Array:
+        """sign * U[0.5, 1.5], fresh at each call, straight from random bits."""
+        words = np.frombuffer(self.random.bytes(8 * math.prod(shape)), np.uint64)
+        sizes = ((words >> np.uint64(12)) | ONE_BITS).view(np.float64)  # from 1 to 2
+        sizes -= 0.5
+        return (sizes.view(np.uint64) ^ (words << np.uint64(63))).view(np.float64).reshape(shape)
 
     def call_forward(self, arrays: Sequence[Array]) -> list[Any]:
         try:
@@ -128,6 +141,27 @@ class Subject:
             total += dot(dy.ravel(), change.ravel())
         return total
 
+    def riser(self, arrays: Sequence[Array]) -> Callable[[], float]:
+        """`rise` of arrays that change in place; the usual case, one output in double precision, without detours."""
+        if not self.single or self.written or self.bases[0].size >= ONE_THREAD or self.bases[0].ndim == 0:
+            return lambda: self.rise(arrays)
+        forward, attrs, report, y, place = self.forward, self.attrs, self.report, self.bases[0], self.places[0]
+        dy, changes, double = self.weights[0].ravel(), place.ravel(), np.dtype(np.float64)
+
+        def rise() -> float:
+            report.evaluations += 1
+            try:
+                end = forward(*arrays, **attrs)
+            except Exception:
+                return math.nan
+            if type(end) is not np.ndarray or end.shape != y.shape or end.dtype is not double:
+                report.evaluations -= 1
+                return self.rise(arrays)
+            np.subtract(end, y, out=place)
+            return float(np.dot(dy, changes))
+
+        return rise
+
     def change(self, arrays: Sequence[Array]) -> list[Array] | None:
         """outputs(arrays) - outputs(the point), in double precision; None where there is no value."""
         ends = self.values(arrays)
@@ -169,14 +203,6 @@ class Subject:
                 return np.array([value(float(t)) for t in ts])
 
         return values
-
-
-def bounded(seed: int, shape: Sequence[int], *keys: Any) -> Array:
-    """sign * U[0.5, 1.5], straight from random bits."""
-    words = np.frombuffer(np.random.Generator(stream(seed, *keys)).bytes(8 * math.prod(shape)), np.uint64)
-    sizes = ((words >> np.uint64(12)) | ONE_BITS).view(np.float64)  # from 1 to 2
-    sizes -= 0.5
-    return (sizes.view(np.uint64) ^ (words << np.uint64(63))).view(np.float64).reshape(shape)
 
 
 def dot(first: Array, second: Array) -> float:
@@ -224,10 +250,7 @@ def prepared(subject: Subject) -> bool:
             subject.find("G003", message, Verdict.NONFINITE)
             return False
     outputs = [subject.outputs[k] for k in subject.slot]
-    subject.cotangents = [
-        bounded(subject.seed, y.shape, "cotangent", k).astype(y.dtype, copy=False)
-        for k, y in zip(subject.slot, outputs, strict=True)
-    ]
+    subject.cotangents = [subject.bounded(y.shape).astype(y.dtype, copy=False) for y in outputs]
     subject.weights = [doubled(dy) for dy in subject.cotangents]
     subject.single = len(subject.outputs) == 1
     subject.bases = [doubled(subject.outputs[k]) for k in subject.slot]
@@ -242,9 +265,9 @@ def claimed(subject: Subject) -> dict[int, Array]:
         gradients = subject.call_backward(arrays, cotangents)
         kept = [np.array(g) if isinstance(g, np.ndarray) else g for g in gradients]
         again = subject.call_backward([a.copy() for a in subject.arrays], [dy.copy() for dy in subject.cotangents])
-        for name, raw, old in zip(subject.names, gradients, kept, strict=False):
-            if isinstance(raw, np.ndarray) and isinstance(old, np.ndarray) and not same(raw, old):
-                message = f"gradient of {name} is overwritten by the next call"
+        for name, raw, new in zip(subject.names, gradients, again, strict=False):
+            if isinstance(raw, np.ndarray) and isinstance(new, np.ndarray) and np.may_share_memory(raw, new):
+                message = f"gradient of {name} lies in memory that the next call writes to"
                 subject.find("G404", message, severity="warning", argument=name)
     except Raised as raised:
         report_raised(subject, raised)
@@ -278,27 +301,34 @@ def _is_gradient(subject: Subject, k: int, gradient: Any, again: Any) -> bool:
         subject.find("G002", f"gradient of {name} is {type(gradient).__name__}, want an array", argument=name)
         return False
     if found.shape != array.shape:
-        from gradcheck.causes import cause_of_shape
-
-        cause = cause_of_shape(found.shape, array.shape, *(dy.shape for dy in subject.cotangents))
+        others = {n: a.shape for j, (n, a) in enumerate(zip(subject.names, subject.arrays, strict=True)) if j != k}
+        cause = cause_of_shape(found.shape, array.shape, *(dy.shape for dy in subject.cotangents), input_shapes=others)
         message = f"gradient of {name} has shape {found.shape}, want {array.shape}"
-        subject.find("G402", message, argument=name, hint="" if cause is None else str(cause))
+        subject.find("G402", message, argument=name, hint=_hint(cause))
         return False
     if found.dtype.newbyteorder("=") != array.dtype:
-        subject.find("G401", f"gradient of {name} is {found.dtype}, want {array.dtype}", argument=name)
+        hint = str(cause_of_dtype(found.dtype, array.dtype))
+        subject.find("G401", f"gradient of {name} is {found.dtype}, want {array.dtype}", argument=name, hint=hint)
         if not floating(found) and found.dtype.kind not in "iu":
             return False
     if not same(found, np.asarray(again)):
         message = f"two runs of backward differ in the gradient of {name} by up to {spread(found, again):.3g}"
-        subject.find("G406", message, Verdict.NONDETERMINISTIC, argument=name)
+        subject.find(
+            "G406", message, Verdict.NONDETERMINISTIC, argument=name, hint=_hint(cause_of_two_runs(found, again))
+        )
         return False
     broken = np.argwhere(~np.isfinite(found))
     if len(broken):
         message = f"gradient of {name} is not finite at {len(broken)} of {found.size} entries"
         index = tuple(int(i) for i in broken[0])
-        subject.find("G003", message, Verdict.NONFINITE, argument=name, index=index)
+        hint = _hint(cause_of_nonfinite(found, array, name))
+        subject.find("G003", message, Verdict.NONFINITE, argument=name, index=index, hint=hint)
         return False
     return bool(found.size)
+
+
+def _hint(cause: Cause | None) -> str:
+    return "" if cause is None else str(cause)
 
 
 def same(first: Array, second: Array) -> bool:
@@ -325,7 +355,7 @@ def report_written(
     """A finding for each array that was written to."""
     for label, old, new in zip(labels, before, after, strict=True):
         if not same(old, new):
-            subject.find("G403", f"{who} writes to {label}", argument=label)
+            subject.find("G403", f"{who} writes to {label}", argument=label, hint=str(cause_of_write(label)))
 
 
 def report_raised(subject: Subject, raised: Raised) -> None:

@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from gradcheck import limits
+from gradcheck.causes import cause_of_shape, in_trial
 from gradcheck.compare import Comparison, compare, half_ulp
 from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import BoundedSingle
@@ -285,8 +286,6 @@ class Trial:
         """Compare two arrays; a finding where they differ, or are no numbers. `what` says what is compared."""
         got, want = np.asarray(got), np.asarray(want)
         if got.shape != want.shape:
-            from gradcheck.causes import cause_of_shape
-
             cause = cause_of_shape(got.shape, want.shape, *(dy.shape for dy in self.cotangents))
             message = f"{what} has the wrong shape: got {got.shape}, want {want.shape}"
             self.find("G402", message, argument=name, hint="" if cause is None else str(cause))
@@ -310,8 +309,6 @@ class Trial:
     def _cause(self, code: str, name: str, got: Array, want: Array, limit: Any) -> str:
         if code not in ("G102", "G201"):
             return ""
-        from gradcheck.causes import in_trial
-
         cause = in_trial(self, self.op.names.index(name), got, want, limit)
         return "" if cause is None else str(cause)
 

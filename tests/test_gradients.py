@@ -788,15 +788,10 @@ def test_an_error_a_little_above_the_stated_resolution_is_found(name: str, kind:
 
 def test_a_result_that_the_next_call_overwrites_is_a_warning() -> None:
     place = np.empty(3)
-
-    def backward(dy: Array, x: Array) -> Array:
-        return np.multiply(dy, 2 * (1 + 0 * next(calls)), out=place)
-
-    calls = iter(range(1000))
-    fresh = check_gradients(lambda x: 2 * x, lambda dy, x: 2 * dy, [drawn(3)])
-    assert not fresh.findings, str(fresh)
-    report = check_gradients(lambda x: 2 * x, backward, [drawn(3)])
+    report = check_gradients(lambda x: 2 * x, lambda dy, x: np.multiply(dy, 2, out=place), [drawn(3)])
+    assert codes(report, "warning") == {"G404"}, str(report)
     assert report.verdict is Verdict.MATCH, str(report)
+    assert not check_gradients(lambda x: 2 * x, lambda dy, x: 2 * dy, [drawn(3)]).findings
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import reference
 from gradcheck import check_op
 from gradcheck.cli import main
-from gradcheck.mutants import Bench, Fate, Mutant, Outcome, mutants, rate
+from gradcheck.mutants import Bench, Fate, Mutant, Outcome, mutants, rate, run
 from gradcheck.mutants._nodes import REWRITES
 from gradcheck.mutants.comparison import CHECKERS, caught, table
 from gradcheck.mutants.equivalents import Call, reason
@@ -27,9 +27,9 @@ from reference._draw import stream
 
 OPS = reference.ops()
 ALL = [mutant for op in OPS for mutant in mutants(op.name)]
-TENTH = 10
+FEW = 40  # every so many of all mutants
 CASES = 50  # as many as check_op draws
-SAMPLE = [m for k, m in enumerate(ALL) if (k + int(stream(0, "tenth").random_raw() % TENTH)) % TENTH == 0]
+SAMPLE = ALL[int(stream(0, "few").random_raw() % FEW) :: FEW]
 SMOOTH = "tanh"
 
 
@@ -119,8 +119,50 @@ def test_a_mutant_that_writes_to_its_arrays_leaves_the_worked_examples_of_the_op
 # Who finds them.
 
 
+def wrong(op: Op, change: Any) -> Op:
+    """An op whose gradients are changed: `change(right, *cotangents and arrays, **attrs)`."""
+    right = op.backward.__wrapped__
+    return dataclasses.replace(op, backward=lambda *arrays, **attrs: change(right, *arrays, **attrs))
+
+
+def on_examples(op: Op) -> Any:
+    return check_op(op, cases=1, properties=["conventions"]).findings
+
+
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_a_tenth_of_all_mutants_is_killed_by_check_op_unless_listed(op: Op) -> None:
+def test_a_worked_example_sees_a_backward_that_ignores_its_cotangent(op: Op) -> None:
+    count = len(op.cotangents)
+
+    def ignores(right: Any, *arrays: Any, **attrs: Any) -> Any:
+        return right(*map(np.ones_like, arrays[:count]), *arrays[count:], **attrs)
+
+    assert on_examples(wrong(op, ignores))
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_a_worked_example_sees_a_gradient_that_is_complex(op: Op) -> None:
+    def imaginary(right: Any, *arrays: Any, **attrs: Any) -> Any:
+        return tuple(None if g is None else g + 0j for g in right(*arrays, **attrs))
+
+    assert on_examples(wrong(op, imaginary))
+
+
+def test_a_worked_example_sees_the_other_infinity_and_a_number_for_nan() -> None:
+    def other(right: Any, *arrays: Any, **attrs: Any) -> Any:
+        return tuple(None if g is None else np.where(np.isinf(g), -g, g) for g in right(*arrays, **attrs))
+
+    def number(right: Any, *arrays: Any, **attrs: Any) -> Any:
+        return tuple(None if g is None else np.where(np.isnan(g), 0, g) for g in right(*arrays, **attrs))
+
+    for change, odd in ((other, np.isinf), (number, np.isnan)):
+        listing = [op for op in OPS if any(np.any(odd(g)) for c in op.conventions for g in c.grads.values())]
+        assert listing
+        for op in listing:
+            assert on_examples(wrong(op, change)), f"{op.name} {odd.__name__}"
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_a_sample_of_all_mutants_is_killed_by_check_op_unless_listed(op: Op) -> None:
     bench = Bench(op, CASES, 0)
     mine = [mutant for mutant in SAMPLE if mutant.right.name == op.name and not reason(mutant.name)]
     alive = [f"{mutant.name}: {mutant.change}" for mutant in mine if bench.alive(mutant)]
@@ -309,13 +351,13 @@ def test_the_table_has_a_line_for_each_checker() -> None:
 # The command.
 
 
-def run(*args: str) -> Any:
+def invoked(*args: str) -> Any:
     return CliRunner().invoke(main, ["mutants", *args])
 
 
 def test_the_command_prints_kill_rates_and_writes_what_it_printed(tmp_path: Any) -> None:
     file = tmp_path / "mutants.json"
-    result = run("dropout", "-j", "1", "--json", str(file))
+    result = invoked("dropout", "-j", "1", "--json", str(file))
     facts = json.loads(file.read_text())
     assert result.exit_code == 0, result.output
     assert facts["ok"] is True
@@ -326,14 +368,29 @@ def test_the_command_prints_kill_rates_and_writes_what_it_printed(tmp_path: Any)
 
 
 def test_the_command_fails_and_lists_the_survivors_where_there_are_any() -> None:
-    result = run("crop", "--cases", "1", "-j", "1")
+    result = invoked("crop", "--cases", "1", "-j", "1")
     assert result.exit_code == 1, result.output
     assert "Survivors" in result.output
     assert "crop/rule/swapped:x" in result.output
 
 
+def test_ctrl_c_tells_what_was_tried_and_exits_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    right, calls = run.perform, iter(range(100))
+
+    def perform(task: Any) -> Any:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return right(task)
+
+    monkeypatch.setattr(run, "perform", perform)
+    result = invoked("dropout", "-j", "1", "--json", str(tmp_path / "mutants.json"))
+    assert result.exit_code == 130, result.output
+    assert f"interrupted; so far: {run.CHUNK} mutants of 1 op" in result.output
+    assert not list(tmp_path.iterdir()), "the JSON of a half run"
+
+
 def test_the_command_refuses_an_unknown_op() -> None:
-    result = run("conv3d")
+    result = invoked("conv3d")
     assert result.exit_code == 2
     assert "conv2d" in result.output
 

@@ -24,7 +24,8 @@ def zero(s: Suspect) -> Iterator[Guess]:
 
 def sign(s: Suspect) -> Iterator[Guess]:
     """The sign is reversed, or lost."""
-    yield Guess("sign", "the claim is the gradient with the sign reversed", -s.truth, PLAIN_BARS * s.error)
+    error = PLAIN_BARS * s.error + s.relative * s.top  # no less than a guess of any other kind is allowed
+    yield Guess("sign", "the claim is the gradient with the sign reversed", -s.truth, error)
     yield Guess("sign", "the claim is the magnitude of the gradient: the sign is lost", np.abs(s.truth), s.error)
 
 

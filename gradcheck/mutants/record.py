@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from gradcheck.mutants.rewrites import rewritten
 from gradcheck.mutants.rules import ruled
-from reference import Case, Convention, Op, get
+from reference import Op, get
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,18 +42,8 @@ class Mutant:
     dtype: str = "float64"
 
     def wrong(self) -> Op:
-        """The op with the wrong backward in its place, and worked examples of its own, which it may write to."""
-        conventions = tuple(map(_copied, self.right.conventions))
-        return dataclasses.replace(self.right, backward=self.make(), conventions=conventions)
-
-
-def _copied(convention: Convention) -> Convention:
-    case = Case(_copies(convention.case.arrays), convention.case.attrs)
-    return dataclasses.replace(convention, case=case, cotangents=_copies(convention.cotangents))
-
-
-def _copies(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: None if array is None else np.array(array) for name, array in arrays.items()}
+        """The op with the wrong backward in its place."""
+        return dataclasses.replace(self.right, backward=self.make())
 
 
 @functools.lru_cache(maxsize=4)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import signal
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from gradcheck.catalogue import spread
 from gradcheck.gradients import check_gradients
 from gradcheck.mutants.judge import Bench, Outcome
 from gradcheck.mutants.record import mutants
@@ -105,24 +103,6 @@ def costs(op: Op, cases: int, seed: int) -> Iterator[Cost]:
     yield Cost("check_op", DRAWN, cases, alarms, sum(report.evaluations for report in own_reports))
 
 
-def _quiet() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-
-
 def performed(work: Sequence[Task], processes: int) -> Generator[tuple[Task, Part], None, None]:
     """Each piece with what came of it, as they are done; closing the iterator early ends the processes."""
-    if processes == 1:
-        for task in work:
-            yield task, perform(task)
-        return
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet)
-    try:
-        futures = {pool.submit(perform, task): task for task in work}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-        pool.shutdown()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
+    return spread(perform, work, processes)

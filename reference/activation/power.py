@@ -128,11 +128,15 @@ def kink_margin(x: Array, shift: Array, scale: Array, exponent: Array) -> float:
 def sample(draw: Draw) -> Case:
     shape = draw.shape("x", most=2)
     shapes = {"number": (), "last": shape[-1:], "ones": (1,) * len(shape), "same": shape, "wide": (2, *shape)}
-    shift = draw.uniform(*shapes[draw.choice("shift", ("number", "same", "last", "ones"))], low=1.5, high=2.5)
-    scale = draw.signed(*shapes[draw.choice("scale", ("same", "ones", "number", "last"))], low=0.2, high=1)
-    exponent = draw.uniform(
-        *shapes[draw.choice("exponent", ("number", "last", "wide", "same", "ones"))], low=-2, high=3
+    ways = (
+        draw.choice("shift", ("number", "same", "last", "ones")),
+        draw.choice("scale", ("same", "ones", "number", "last")),
+        draw.choice("exponent", ("number", "last", "wide", "same", "ones")),
     )
+    if draw.regime == "equal":  # all of them square, where x is
+        ways = ("same",) * 3
+    shift, scale = draw.uniform(*shapes[ways[0]], low=1.5, high=2.5), draw.signed(*shapes[ways[1]], low=0.2, high=1)
+    exponent = draw.uniform(*shapes[ways[2]], low=-2, high=3)
     if draw.flag("integers"):
         exponent = np.asarray(np.round(exponent))
     return Case({"x": draw.signed(*shape, low=0.2, high=1), "shift": shift, "scale": scale, "exponent": exponent})
@@ -170,10 +174,10 @@ OP = Op(
         ),
         Convention(
             "C2",
-            "a base below 0 has integer powers: (1 - 3)^3 = -8 with slope 12; the slope in the exponent is NaN",
-            _case([3], 1, -1, 3),
-            outputs={"y": np.array([-8.0])},
-            grads={"x": np.array([-12.0]), "shift": 12.0, "scale": 36.0, "exponent": np.nan},
+            "a base below 0 has integer powers: (1 - 1.5)^2, 3, 4 with slopes -1, 3/4, -1/2; NaN in the exponent",
+            _case([1.5, 1.5, 1.5], 1, -1, [2, 3, 4]),
+            outputs={"y": np.array([0.25, -0.125, 0.0625])},
+            grads={"x": np.array([1.0, -0.75, 0.5]), "shift": -0.75, "scale": -1.125, "exponent": np.full(3, np.nan)},
         ),
         Convention(
             "C3",
@@ -191,10 +195,10 @@ OP = Op(
         ),
         Convention(
             "C5",
-            "NaN goes through, also NaN^0 and 1^NaN",
-            _case([np.nan, np.nan, 1], 0, 1, [2, 0, np.nan]),
-            outputs={"y": np.full(3, np.nan)},
-            grads={"x": np.full(3, np.nan), "exponent": np.full(3, np.nan)},
+            "NaN goes through, also NaN^1, NaN^0, 1^NaN and 0^NaN",
+            _case([np.nan, np.nan, np.nan, 1, 0], 0, 1, [2, 1, 0, np.nan, np.nan]),
+            outputs={"y": np.full(5, np.nan)},
+            grads={"x": np.full(5, np.nan), "exponent": np.full(5, np.nan)},
         ),
     ),
     errors=(

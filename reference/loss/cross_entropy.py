@@ -122,10 +122,14 @@ OP = Op(
         ),
         Convention(
             "C3",
-            "x = 0 under another target has an infinite loss and gradient, of the target's sign",
-            Case({"x": np.array([0.0, 0.0]), "t": np.array([2.0, -1.0])}, {"reduction": "none"}),
-            outputs={"y": np.array([np.inf, -np.inf])},
-            grads={"x": np.array([-np.inf, np.inf]), "t": np.array([np.inf, np.inf])},
+            "x = 0 under another target has an infinite loss, of the target's sign, and infinite gradients",
+            Case({"x": np.zeros(4), "t": np.array([2.0, -1.0, 2.0, -1.0])}, {"reduction": "none"}),
+            outputs={"y": np.array([np.inf, -np.inf, np.inf, -np.inf])},
+            grads={
+                "x": np.array([-np.inf, np.inf, np.inf, -np.inf]),
+                "t": np.array([np.inf, np.inf, -np.inf, -np.inf]),
+            },
+            cotangents={"y": np.array([1.0, 1.0, -1.0, -1.0])},
         ),
         Convention(
             "C4",

@@ -218,6 +218,13 @@ OP = Op(
             outputs={"y": np.array([0.0, 2e4])},
             grads={"logits": np.array([[0.0, 0.0], [1.0, -1.0]])},
         ),
+        Convention(
+            "C8",
+            "without classes every row is ignored",
+            Case({"logits": np.zeros((2, 0)), "labels": np.array([7, 7])}, {"reduction": "none", "ignore_index": 7}),
+            outputs={"y": np.zeros(2)},
+            grads={"logits": np.zeros((2, 0))},
+        ),
     ),
     errors=(
         (Case({"logits": _X[0], "labels": _LABELS}), "logits"),

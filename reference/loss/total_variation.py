@@ -73,7 +73,7 @@ def _differences(u: Array) -> tuple[Array, Array]:
 def _hypotenuse(eps: float, *legs: Array) -> Array:
     root_of_eps = float(np.sqrt(eps))
     scale = np.max([np.abs(leg.real) for leg in legs], axis=0, initial=root_of_eps)
-    scale = np.where((scale > 0) & np.isfinite(scale), scale, 1)
+    scale = np.where(np.isfinite(scale), scale, 1)
     total = np.square(root_of_eps / scale)
     for leg in legs:
         total = total + np.square(leg / scale)
@@ -209,6 +209,20 @@ OP = Op(
             Case({"u": np.array([[[np.nan, 1.0, 2.0]], [[0.0, 1.0, 3.0]]])}),
             outputs={"e": np.array([np.nan, 3.0])},
             grads={"u": np.array([[[np.nan, np.nan, 1.0]], [[-1.0, 0.0, 1.0]]])},
+        ),
+        Convention(
+            "C9",
+            "no square overflows or vanishes: the differences of C2 in units of 2^600 and of 2^-600",
+            Case({"u": np.array([_U * 2.0**600, _U * 2.0**-600])}),
+            outputs={"e": np.array([12 * 2.0**600, 12 * 2.0**-600])},
+            grads={"u": np.array([[[-1.4, 1.6], [1.8, -2.0]]] * 2)},
+        ),
+        Convention(
+            "C10",
+            "an infinite difference leaves the other one in its root no slope: 1 / inf; its own is inf / inf",
+            Case({"u": np.array([[0.0, np.inf], [1.0, 0.0]])}, {"boundary": "valid"}),
+            outputs={"e": np.array(np.inf)},
+            grads={"u": np.array([[np.nan, np.nan], [0.0, 0.0]])},
         ),
     ),
     errors=(

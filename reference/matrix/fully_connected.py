@@ -54,8 +54,9 @@ def rules(a: Arguments) -> None:
 
 
 def sample(draw: Draw) -> Case:
-    x = draw.normal(*draw.shape("x", most=3))
-    w = draw.normal(draw.integer("O", 1, 4), x.size)
+    square = draw.choice("square", (False, True, False))
+    x = draw.normal(*draw.shape("x", most=1 if square else 3))
+    w = draw.normal(x.size if square else draw.integer("O", 1, 4), x.size)
     return Case({"x": x, "w": w}, {"order": draw.choice("order", ("F", "C"))})
 
 

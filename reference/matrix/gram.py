@@ -53,7 +53,7 @@ def rules(a: Arguments) -> None:
 
 def sample(draw: Draw) -> Case:
     x = draw.normal(*draw.shape("x", least=2))
-    return Case({"x": x}, {"divide_by": draw.choice("divide_by", (None, "N", "CN", 2.5))})
+    return Case({"x": x}, {"divide_by": draw.choice("divide_by", (None, "N", "CN", 2.5, 0.5))})
 
 
 _POSITIVE = attribute.number(least=0, zero=False)

@@ -206,6 +206,7 @@ def _pixels(*entries: float) -> Array:
 
 
 _X, _EXACT, _ONE = _pixels(0.0, 0.0, 2.0, 2.0), {"eps": 0, "momentum": 0.25}, _pixels(1.0, 0.0, 0.0, 0.0)
+_ENDS = np.concatenate([(2.0 + _X / 2) * 2.0**1022, _X * 2.0**-1069], axis=3)
 _RUNNING = {"running_mean": np.array([5.0]), "running_var": np.array([9.0])}
 OP = Op(
     name="batch_norm2d",
@@ -284,6 +285,16 @@ OP = Op(
             Case({"x": np.array([[np.nan, 0.0], [1.0, 2.0]]).reshape(1, 1, 2, 2)}, _EXACT),
             outputs={"y": np.array([[np.nan, -1.0], [np.nan, 1.0]]).reshape(1, 1, 2, 2)},
             grads={"x": np.array([[np.nan, 0.0], [np.nan, 0.0]]).reshape(1, 1, 2, 2)},
+        ),
+        Convention(
+            "C8",
+            "no sum overflows or vanishes: 2^1023 and 1.5 2^1023 in one channel, 0 and 2^-1068 in the other",
+            Case({"x": np.tile(_ENDS, (4, 1, 1, 1)), "gamma": np.array([2.0**1021, 2.0**-1069])}, _EXACT),
+            cotangents={"y": np.concatenate([_ONE, np.zeros((3, 1, 4, 1))]) * np.ones(2)},
+            grads={
+                "x": np.concatenate([_ONE, np.zeros((3, 1, 4, 1))]) - (_X < 1) / 8 * np.ones((4, 1, 1, 2)),
+                "gamma": -np.ones(2),
+            },
         ),
     ),
     errors=(

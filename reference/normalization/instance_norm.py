@@ -143,8 +143,8 @@ def rules(a: Arguments) -> None:
         x = x if x.dtype.kind == "O" else x.astype(np.float64)
         slices = np.moveaxis(x, axes, range(len(axes))).reshape(count, -1)
         far = slices - slices[0]
-        var, least = ((far - far.mean(axis=0)) ** 2).mean(axis=0), eps * eps if a.attrs["eps_outside"] else -eps
-        low = var <= least if not small else (far == 0).all(axis=0)
+        far, least = far - far.mean(axis=0), eps * eps if a.attrs["eps_outside"] else -eps
+        low = (far * far).mean(axis=0) <= least if not small else (far == 0).all(axis=0)
         a.require(not low.any(), "eps", eps, "a number that keeps what is divided by above 0 in every slice")
 
 
@@ -182,6 +182,7 @@ def _pixels(*entries: float) -> Array:
 
 
 _X, _ONE = _pixels(0.0, 0.0, 2.0, 2.0), _pixels(1.0, 0.0, 0.0, 0.0)
+_ENDS = np.concatenate([(2.0 + _X / 2) * 2.0**1022, _X * 2.0**-1071], axis=3)
 OP = Op(
     name="instance_norm",
     formula=__doc__,
@@ -261,6 +262,22 @@ OP = Op(
             Case({"x": np.array([[np.nan, 0.0], [1.0, 2.0]]).reshape(1, 1, 2, 2)}, {"eps": 0}),
             outputs={"y": np.array([[np.nan, -1.0], [np.nan, 1.0]]).reshape(1, 1, 2, 2)},
             grads={"x": np.array([[np.nan, 0.0], [np.nan, 0.0]]).reshape(1, 1, 2, 2)},
+        ),
+        Convention(
+            "C7",
+            "eps may be negative while variance + eps is above 0: s = sqrt(1 - 3/4)",
+            Case({"x": _X}, {"eps": -0.75}),
+            outputs={"y": _pixels(-2.0, -2.0, 2.0, 2.0)},
+            cotangents={"y": _ONE},
+            grads={"x": _pixels(-0.5, -2.5, 1.5, 1.5)},
+        ),
+        Convention(
+            "C8",
+            "no sum overflows or vanishes: 2^1023 and 1.5 2^1023 in one channel, 0 and 2^-1070 in the other",
+            Case({"x": _ENDS}, {"eps": 0}),
+            outputs={"y": np.sign(_X - 1) * np.ones(2)},
+            cotangents={"y": _ONE * [2.0**1022, 2.0**-1070]},
+            grads={"x": _pixels(1.0, -1.0, 0.0, 0.0) * np.ones(2)},
         ),
     ),
     errors=(

@@ -149,12 +149,13 @@ def kink_margin(x, *, kappa, alpha, beta, **window) -> float:
 def sample(draw: Draw) -> Case:
     n, h, w, c = draw.sizes("N H W C", 1, 5, empty="N")
     drawn = [np.flatnonzero(row).tolist() for row in draw.uniform(c, c) < 0.6]
+    holed = [[] if k in (1, 2) else list(range(c)) for k in range(c)]
     attrs = {
         "kappa": draw.choice("kappa", (1.0, 0.5, 2.0)),
         "alpha": draw.choice("alpha", (1.0, 1e-4, 0.3)),
         "beta": draw.choice("beta", (0.75, 0.5, 1.0, -1.0)),
         "size": draw.choice("size", (3, 2, 5, 4, 1)),
-        "groups": drawn if draw.choice("groups", (False, True, False)) else None,
+        "groups": draw.choice("groups", (None, drawn, None, holed)),
         "divide_alpha_by_size": draw.flag("divide_alpha_by_size"),
         "even_window": draw.choice("even_window", ("lower", "upper")),
     }
@@ -246,6 +247,13 @@ OP = Op(
             Case({"x": _pixel(1.0, np.nan, 1.0, 1.0)}, _PLAIN | {"size": 2}),
             outputs={"y": _pixel(1.0, np.nan, np.nan, 0.5)},
             grads={"x": _pixel(np.nan, np.nan, np.nan, 0.0)},
+        ),
+        Convention(
+            "C7",
+            "an infinite L makes y 0, without a slope, where x is finite; infinity over it is NaN",
+            Case({"x": _pixel(np.inf, 1.0)}, _PLAIN | {"size": 2}),
+            outputs={"y": _pixel(np.nan, 0.0)},
+            grads={"x": _pixel(np.nan, 0.0)},
         ),
     ),
     errors=(

@@ -112,10 +112,8 @@ Met = tuple[tuple[slice, slice], tuple[slice, slice]]
 def _met(size: int, offset: int, stride: int, windows: int) -> tuple[slice, slice]:
     """The windows whose tap lands inside the picture, and where it lands."""
     first = max(0, -(offset // stride))
-    last = min(windows, (size - 1 - offset) // stride + 1)
-    if last <= first:
-        return slice(0, 0), slice(0, 0)
-    return slice(first, last), slice(first * stride + offset, (last - 1) * stride + offset + 1, stride)
+    last = max(first, min(windows, (size - 1 - offset) // stride + 1))
+    return slice(first, last), slice(first * stride + offset, last * stride + offset, stride)
 
 
 def taps(

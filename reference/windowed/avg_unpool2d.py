@@ -116,6 +116,7 @@ def _row(*entries: float) -> Array:
 
 
 _X, _PADDED = _row(2.0, 6.0), {"kernel": (1, 2), "padding": ((0, 0), (1, 0))}
+_ENDS = _row(1.75 * 2.0**1023, 2.0**-1070)
 OP = Op(
     name="avg_unpool2d",
     formula=__doc__,
@@ -198,6 +199,13 @@ OP = Op(
                 cotangents={"y": _row(*_cases.ROW)},
             )
             for number, (word, says, sums, stamped) in enumerate(_cases.WORDS, 7)
+        ),
+        Convention(
+            "C11",
+            "no sum overflows or vanishes: the means of ten 1.75 2^1023 and of ten 2^-1070",
+            Case({"x": _X}, {"kernel": (2, 5)}),
+            grads={"x": _ENDS},
+            cotangents={"y": np.repeat(np.repeat(_ENDS, 2, axis=1), 5, axis=2)},
         ),
     ),
     errors=(

@@ -143,6 +143,13 @@ OP = Op(
             )
             for number, (word, says, sums, stamped) in enumerate(_cases.WORDS, 3)
         ),
+        Convention(
+            "C7",
+            "a picture without pixels has no windows, however large they are",
+            Case({"x": np.zeros((1, 0, 0, 1))}, {"kernel": 3}),
+            outputs={"rows": np.zeros((1, 0, 9))},
+            grads={"x": np.zeros((1, 0, 0, 1))},
+        ),
     ),
     errors=(
         (Case({"x": np.zeros((2, 2))}, {"kernel": 2}), "x"),

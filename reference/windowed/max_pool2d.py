@@ -206,9 +206,9 @@ OP = Op(
         Convention(
             "C2",
             "the first NaN of a window wins it",
-            Case({"x": _row(3.0, np.nan)}, _PAIR),
-            outputs={"y": _row(np.nan)},
-            grads={"x": _row(0.0, 1.0)},
+            Case({"x": _row(3.0, np.nan, np.nan, 5.0)}, _PAIR),
+            outputs={"y": _row(np.nan, np.nan, np.nan)},
+            grads={"x": _row(0.0, 2.0, 1.0, 0.0)},
         ),
         Convention(
             "C3",
@@ -232,6 +232,13 @@ OP = Op(
                 outputs={"y": _row(*best)},
             )
             for number, ((word, says, *_), best) in enumerate(zip(_cases.WORDS, _BEST, strict=True), 5)
+        ),
+        Convention(
+            "C9",
+            "a tap may miss the picture in all windows: here 4 rows from -1 and 0 on, 3 columns from -2 and 2 on",
+            Case({"x": _row(1.0, 3.0, 2.0)}, {"kernel": (4, 3), "stride": (1, 4), "padding": ((1, 3), (2, 2))}),
+            outputs={"y": np.array([1.0, 2.0, 1.0, 2.0]).reshape(1, 2, 2, 1)},
+            grads={"x": _row(2.0, 0.0, 2.0)},
         ),
     ),
     errors=(

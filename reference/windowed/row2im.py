@@ -146,6 +146,13 @@ OP = Op(
             )
             for number, (word, says, sums, stamped) in enumerate(_cases.WORDS, 4)
         ),
+        Convention(
+            "C8",
+            "a picture without pixels has no windows, however large they are",
+            Case({"rows": np.zeros((1, 0, 9))}, {"kernel": 3, "output_size": 0}),
+            outputs={"x": np.zeros((1, 0, 0, 1))},
+            grads={"rows": np.zeros((1, 0, 9))},
+        ),
     ),
     errors=(
         (Case({"rows": np.zeros((2, 2))}, _SIZE), "rows"),
