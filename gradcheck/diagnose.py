@@ -121,7 +121,7 @@ def noise_level(phi: Callable[[Array], Array], scale: float = 1.0) -> float:
     A table shows noise where its levels agree at two spacings in a row; too wide ones still show the function, too
     narrow ones may see no change at all.
     """
-    levels = []
+    levels, any_side = [], []
     for spacing in scale * SPACINGS:
         sides = []
         for side in (spacing, -spacing):
@@ -136,9 +136,11 @@ def noise_level(phi: Callable[[Array], Array], scale: float = 1.0) -> float:
                     found.append(math.sqrt(np.mean(table**2) * math.factorial(order) ** 2 / math.factorial(2 * order)))
             sides.append(size * float(np.mean(found)))
         levels.append(min(sides, default=0.0))
+        any_side += [side for side in sides if side > 0]
     plateaus = [max(pair) for pair in pairwise(levels) if 0 < max(pair) < 4 * min(pair)]
     if not plateaus:
-        return min((level for level in levels if level > 0), default=0.0)
+        # where one side is always without noise, the other may be a staircase next to its tread
+        return min((level for level in levels if level > 0), default=min(any_side, default=0.0))
     # a widest plateau that much above the narrowest is the function itself, sampled too coarsely
     return plateaus[0] if plateaus[0] < 1e6 * plateaus[-1] else plateaus[-1]
 

@@ -132,6 +132,8 @@ class Looks:
         best = None
         for number in range(self.start, SPACINGS):
             found = glance(self.subject.phi(direction.move), self.widest / 32**number, self.seen)
+            if best is not None and math.isfinite(best.error) and not found.value and not found.noise:
+                break  # nothing moves so close by: the tread of a staircase
             if best is None or found.error < best.error:
                 best, self.start = found, number
             elif best.error <= SHARP * direction.size:
@@ -212,9 +214,10 @@ class Looks:
         the one-sided ones if all outputs bend to the same side: the claims that one may choose from are a convex set.
         """
         claim, way = self.claims[k], np.zeros(self.claims[k].shape)
-        for sign in (np.ones(claim.shape), np.where(claim < 0, -1.0, 1.0)):
+        fresh = [self.subject.bounded(claim.shape) for _ in range(PROBES)]
+        for sizes in (np.ones(claim.shape), np.where(claim < 0, -1.0, 1.0), *fresh):
             for at in places:
-                way[at] = sign[at]
+                way[at] = sizes[at]
             found = self.judge(self.along({k: way}))
             if found.verdict is Verdict.WRONG and (found.slopes is None or self._bends_one_way(k, way)):
                 return found

@@ -40,12 +40,12 @@ def same(first: Any, second: Any) -> bool:
 class Call:
     """A backward call at a drawn case: its arguments, and what the right op gives."""
 
-    def __init__(self, op: Op, case: Case, dtype: str, seed: int) -> None:
+    def __init__(self, op: Op, case: Case, dtype: str, seed: int, number: int = 0) -> None:
         self.attrs = case.attrs
         given = [None if case.arrays.get(name) is None else np.asarray(case.arrays[name]) for name in op.names]
         self.arrays = [a.astype(_dtype(dtype)) if a is not None and a.dtype.kind == "f" else a for a in given]
         arguments = op.arguments(*self.arrays, **self.attrs)
-        bits = stream(seed, op.name, "proof")
+        bits = stream(seed, op.name, "proof", number)
         shapes = [arguments.shape(name) for name in op.cotangents]
         self.cotangents = [signed(bits, shape).astype(_dtype(dtype)) for shape in shapes]
         self.right = list(self._run(op)[0])

@@ -89,14 +89,15 @@ class Bench:
         self._calls: dict[tuple[int, str], Call] = {}
         self._trials: dict[tuple[int, str], Trial] = {}
 
+    def _call(self, number: int, dtype: str) -> Call:
+        if (number, dtype) not in self._calls:
+            case = drawn_case(self.op, self.seed, number)
+            self._calls[number, dtype] = Call(self.op, case, dtype, self.seed, number)
+        return self._calls[number, dtype]
+
     def _differs(self, wrong: Op, number: int, dtypes: Sequence[str]) -> bool:
         """Whether a mutant differs from the op in a drawn case."""
-        for dtype in dtypes:
-            if (number, dtype) not in self._calls:
-                self._calls[number, dtype] = Call(self.op, drawn_case(self.op, self.seed, number), dtype, self.seed)
-            if self._calls[number, dtype].differs(wrong):
-                return True
-        return False
+        return any(self._call(number, dtype).differs(wrong) for dtype in dtypes)
 
     def _first(self, wrong: Op) -> int | None:
         """The first of the drawn cases of the proof in which a mutant differs."""
@@ -114,7 +115,7 @@ class Bench:
 
     def raises(self, wrong: Op) -> bool:
         """Whether a mutant raises in every case."""
-        calls = (Call(self.op, drawn_case(self.op, self.seed, n), "float64", self.seed) for n in range(self.cases))
+        calls = (self._call(n, "float64") for n in range(self.cases))
         return all(call.raises(wrong) for call in calls)
 
     def killed_by_op(self, wrong: Op) -> int | None:
@@ -140,7 +141,7 @@ class Bench:
     def _smallest_first(self, wrong: Op, dtype: str) -> list[int]:
         """The cases in which a mutant differs and there is something to compare; those that cost least first."""
         told = [number for number in range(self.cases) if self._differs(wrong, number, [dtype])]
-        sizes = {number: self._calls[number, dtype].size for number in told}
+        sizes = {number: self._call(number, dtype).size for number in told}
         return sorted((number for number in told if sizes[number]), key=lambda number: sizes[number])
 
     def rejected(self, wrong: Op, dtype: str) -> dict[str, bool]:
@@ -206,7 +207,7 @@ class Bench:
         most = 0.0
         for number in range(LONGER * self.cases):
             for dtype in dtypes or dtypes_of(number):
-                if self._differs(wrong, number, [dtype]) and not (dtypes and not self._calls[number, dtype].size):
+                if self._differs(wrong, number, [dtype]) and not (dtypes and not self._call(number, dtype).size):
                     most = max(most, _share(self._trial(number, dtype), wrong))
                     if not most <= 1:
                         return most

@@ -175,6 +175,8 @@ def _pixel(*entries: float) -> Array:
 
 _SETS = "None, or for each channel k a sequence G(k) of channel numbers from 0, none twice"
 _PLAIN = {"kappa": 0, "alpha": 1.0, "beta": 1.0}  # y = x / sum of squares
+_UNITS = np.array([2.0**600, 2.0**-600]).reshape(1, 1, 2, 1)
+_X = np.array([3.0, 4.0]) * _UNITS
 OP = Op(
     name="local_response_norm",
     formula=__doc__,
@@ -254,6 +256,13 @@ OP = Op(
             Case({"x": _pixel(np.inf, 1.0)}, _PLAIN | {"size": 2}),
             outputs={"y": _pixel(np.nan, 0.0)},
             grads={"x": _pixel(np.nan, 0.0)},
+        ),
+        Convention(
+            "C8",
+            "no square overflows or vanishes: (3, 4) over |4|, in units of 2^600 and of 2^-600",
+            Case({"x": _X}, _PLAIN | {"beta": 0.5, "groups": ((1,), (1,))}),
+            outputs={"y": np.array([[0.75, 1.0]] * 2).reshape(_X.shape)},
+            grads={"x": np.array([0.25, -0.1875]) / _UNITS},
         ),
     ),
     errors=(
