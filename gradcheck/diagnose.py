@@ -252,10 +252,10 @@ def _one_sided(up: Array, down: Array, h: Array, floor: Array, kink: int) -> tup
 def _extrapolated(odd: Array, h: Array, start: int, noises: Array) -> tuple[float, float]:
     """The best Romberg value among the windows of steps from `start` on, and its error bar.
 
-    A window counts only if no finer one contradicts it: large steps may converge to something else by accident, and a
-    noise that was underestimated shows by windows that disagree.
+    A window counts only if no finer one contradicts it, nor any finer difference: large steps may converge to something
+    else, and a noise that was underestimated shows by windows that disagree.
     """
-    found: list[tuple[float, float]] = []
+    found: list[tuple[float, float, int, float]] = []
     for i in range(start, len(h) - LEVELS + 1):
         window = odd[i : i + LEVELS]
         rough = 3 * noises[i + 2] / h[i + 2]
@@ -265,9 +265,12 @@ def _extrapolated(odd: Array, h: Array, start: int, noises: Array) -> tuple[floa
             continue
         value, change = extrapolated(window)
         shares = noises[i : i + LEVELS] / h[i : i + LEVELS]
-        found.append((float(value), float(change + 3 * math.hypot(*(WEIGHTS * shares)) + 4 * UNIT * abs(value))))
+        bar = float(change + 3 * math.hypot(*(WEIGHTS * shares)) + 4 * UNIT * abs(value))
+        found.append((float(value), bar, i + LEVELS, float(abs(window[-1] - value))))
     best = math.nan, math.inf
-    for i, (middle, bar) in enumerate(found):
-        if bar < best[1] and all(abs(middle - other) <= 3 * (bar + its) for other, its in found[i + 1 :]):
+    for n, (middle, bar, finer, far) in enumerate(found):
+        near = np.abs(odd[finer:] - middle) <= 3 * bar + far + 8 * noises[finer:] / h[finer:]
+        agree = all(abs(middle - other) <= 3 * (bar + its) for other, its, *_ in found[n + 1 :])
+        if bar < best[1] and agree and near.all():
             best = middle, bar
     return best

@@ -103,3 +103,56 @@ def test_few_right_claims_are_inconclusive(reports: dict[str, tuple[int, Report]
     findings = Counter(f.verdict for _, report in reports.values() for f in report.findings)
     total = sum(count for count, _ in reports.values())
     assert PROBES * findings[Verdict.INCONCLUSIVE] < 0.05 * total, f"{findings} of {total} claims"
+
+
+def float_case(op: Op, number: int, dtype: str) -> tuple[list[Any], dict[str, Any]]:
+    case = op.sample(Seeded(op.name, SEED, number))
+    arrays = [case.arrays.get(name) for name in op.names]
+    masks = [op.kinds.get(name) == "mask" for name in op.names]
+    cast = [
+        a if a is None or mask or np.asarray(a).dtype.kind != "f" else np.asarray(a).astype(dtype)
+        for a, mask in zip(arrays, masks, strict=True)
+    ]
+    return cast, dict(case.attrs)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-6), ("float32", 1e-3)])
+@pytest.mark.parametrize("op", reference.ops(), ids=lambda op: op.name)
+def test_a_small_error_in_a_single_entry_of_any_gradient_is_found(op: Op, dtype: str, error: float) -> None:
+    planted = 0
+    for number in range(3):
+        arrays, attrs = float_case(op, number, dtype)
+        present = [array for array in arrays if array is not None]
+        forward, backward = black_box(op, arrays, attrs)
+        if check_gradients(forward, backward, present).verdict not in (Verdict.MATCH, Verdict.KINK):
+            continue  # empty, or infinite
+        for k in range(len(present)):
+
+            def off(*given: Any, k: int = k) -> list[Any]:
+                gradients = list(backward(*given))
+                if gradients[k] is not None:
+                    gradients[k] = np.array(gradients[k])
+                    largest = np.abs(gradients[k]).max()
+                    gradients[k].flat[(7 * number + 3) % gradients[k].size] += error * largest
+                return gradients
+
+            ones = [np.ones_like(y) for y in forward(*present)]
+            if backward(*ones, *present)[k] is None or not np.any(backward(*ones, *present)[k]):
+                continue
+            report = check_gradients(forward, off, present)
+            right = check_gradients(forward, backward, present)
+            if np.isnan(right.resolution):
+                continue  # the gradient is 0
+            planted += 1
+            assert report.verdict is Verdict.WRONG, f"case {number} of {op.name}, array {k}\n{report}\n{right}"
+    assert planted, op.name
+
+
+def test_the_median_resolution_of_smooth_ops_is_a_hundred_billionth() -> None:
+    found = []
+    for op in reference.ops():
+        if op.kink_margin is None:
+            arrays, attrs = float_case(op, 0, "float64")
+            present = [array for array in arrays if array is not None]
+            found.append(check_gradients(*black_box(op, arrays, attrs), present).resolution)
+    assert np.nanmedian(found) <= 1e-11

@@ -123,7 +123,7 @@ def test_the_remainder_of_a_wrong_gradient_falls_with_the_step(name: str, change
 @pytest.mark.parametrize("name", ["exponential", "matrix product", "batch norm", "huge", "tiny"])
 def test_an_error_of_a_millionth_shows_in_the_last_rates(name: str) -> None:
     forward, backward, arrays, attrs = CURVED[name]
-    report = check_taylor(forward, spoilt(backward, lambda g: g * (1 + EPS)), arrays, attrs)
+    report = check_taylor(forward, spoilt(backward, lambda g: g * (1 + EPS)), arrays, attrs, seed=1)
     assert report.verdict is Verdict.WRONG, str(report)
     assert report.rates[-1] == pytest.approx(1, abs=0.2)
 
