@@ -86,28 +86,33 @@ class Glance:
     noisy: bool = False
 
 
-_SIXTH = np.array([3 / 4, -3 / 20, 1 / 60, 0.0])  # what phi(jh) - phi(-jh) counts in h phi', to order 6
-_EIGHTH = np.array([4 / 5, -1 / 5, 4 / 105, -1 / 280])
-_GAIN = math.sqrt(2) * float(np.linalg.norm(_EIGHTH))
-_TABLES = {order: math.comb(2 * order, order) for order in (7, 8)}  # the variance there, of noise of variance 1
+# What phi(jh) - phi(-jh) counts in h phi', j = 1, 2, ...: to the order of all the points, and to the one below it.
+_ORDERS = {
+    2: (np.array([2 / 3, -1 / 12]), np.array([1 / 2, 0.0])),
+    4: (np.array([4 / 5, -1 / 5, 4 / 105, -1 / 280]), np.array([3 / 4, -3 / 20, 1 / 60, 0.0])),
+}
 
 
-def glance(phi: Callable[[Array], Array], h: float, noise: float = 0.0) -> Glance:
-    """The slope of phi at 0 from phi(jh), |j| <= 4, with `noise` at least; infinitely unsure without values."""
-    j = np.arange(1, 5)
+def glance(phi: Callable[[Array], Array], h: float, noise: float = 0.0, reach: int = 4) -> Glance:
+    """The slope of phi at 0 from phi(jh), |j| <= reach, with `noise` at least; infinitely unsure without values.
+
+    The reach is 4, for the central difference of order 8, or 2, for order 4.
+    """
+    j = np.arange(1, reach + 1)
     up, down = phi(h * j), phi(-h * j)
     if not (np.isfinite(up).all() and np.isfinite(down).all()):
         return Glance(math.nan, math.inf, math.nan, math.nan)
     size = float(max(np.abs(up).max(), np.abs(down).max())) or 1.0  # squares of tiny values would vanish
     up, down = up / size, down / size
     odd, table, found = up - down, np.concatenate([down[::-1], [0.0], up]), []
-    for order in range(1, 9):
+    for order in range(1, 2 * reach + 1):
         table = np.diff(table)
-        if order in _TABLES:
-            found += list(table**2 / _TABLES[order])
+        if order >= 2 * reach - 1:
+            found += list(table**2 / math.comb(2 * order, order))  # the variance there, of noise of variance 1
     noise = max(noise / size, math.sqrt(np.mean(found)))
-    value, lower = float(_EIGHTH @ odd), float(_SIXTH @ odd)
-    change, shake = 2 * abs(value - lower), 3 * _GAIN * noise
+    best, below = _ORDERS[reach]
+    value, lower = float(best @ odd), float(below @ odd)
+    change, shake = 2 * abs(value - lower), 3 * math.sqrt(2) * float(np.linalg.norm(best)) * noise
     error = change + shake + 4 * UNIT * abs(value)
     bend = abs(float(odd[0]) / 2 - value)
     return Glance(value * size / h, error * size / h, noise * size, bend * size / h**3, shake >= change)

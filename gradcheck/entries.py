@@ -7,7 +7,7 @@ with four step sizes, then with many; and those decide.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -55,8 +55,8 @@ class Entries:
         The number of the array.
     claim : ndarray
         Its claimed gradient.
-    wobble : ndarray
-        How far it moves when the point moves by an ulp.
+    wobble : callable
+        Tells how far it moves when the point moves by an ulp; asked where something is in doubt.
     noise : float
         The noise of <cotangents, outputs>: a standard deviation.
     step : float
@@ -70,37 +70,48 @@ class Entries:
         subject: Subject,
         k: int,
         claim: Array,
-        wobble: Array,
+        wobble: Callable[[], Array],
         noise: float,
         step: float,
         found: Array | None = None,
     ) -> None:
-        self.subject, self.k, self.claim, self.noise = subject, k, claim, noise
+        self.subject, self.k, self.claim, self.noise, self.step = subject, k, claim, noise, step
         self.complex_step = not step
         self.unit = unit(subject.arrays[k])
-        least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)
-        self.wobble = wobble
-        self.own = np.asarray(16 * self.unit * np.abs(claim) + 4 * tame(subject, k, claim, wobble) + least)
         if found is None:
             found = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
-        self.value = found[..., 0]
+        self.value, self.gap = found[..., 0], np.abs(found[..., 1])
         self.limit = subject.report.evaluations + REEXAMINED
-        top = max(largest(claim), float(np.median(np.abs(np.nan_to_num(self.value)))) if claim.size else 0.0)
-        self.own += DUST * top / (1 if self.complex_step else 2)
-        if step:
-            self.error = np.asarray(4 * noise / (step * reach(subject.arrays[k])) + FINE * top + self.own)
+        middle = float(np.median(np.abs(np.nan_to_num(self.value)))) if claim.size else 0.0
+        self.top = max(largest(claim), middle)
+        least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)
+        self.own = np.asarray(
+            16 * self.unit * np.abs(claim) + least + DUST * self.top / (1 if self.complex_step else 2)
+        )
+        self.wobble = np.zeros(claim.shape)
+        self._doubt()
+        if self.doubtful.any():
+            self.wobble = wobble()
+            self.own += 4 * tame(subject, k, claim, self.wobble)
+            self._doubt()
+        self.diagnoses: dict[tuple[int, ...], Diagnosis] = {}
+
+    def _doubt(self) -> None:
+        """The error bars of the first look, and which entries it leaves in doubt."""
+        top = self.top
+        if self.step:
+            self.error = np.asarray(4 * self.noise / (self.step * reach(self.subject, self.k)) + FINE * top + self.own)
         else:  # a backward may take its slope from the outputs, as y (1 - y), with their rounding
-            coarsest = max(self.unit, *(unit(subject.outputs[j]) for j in subject.slot))
+            coarsest = max(self.unit, *(unit(self.subject.outputs[j]) for j in self.subject.slot))
             self.error = np.asarray(16 * coarsest * top + self.own)
         known = np.abs(self.value) > self.error  # what is below its error bar may be 0
-        self.top = max(largest(claim), largest(np.where(known, self.value, 0.0)))
+        self.top = max(largest(self.claim), largest(np.where(known, self.value, 0.0)))
         with np.errstate(all="ignore"):
-            self.off = np.asarray(np.abs(self.value - claim))
-            bent = np.abs(found[..., 1]) > max(COARSE, BENT * step) * self.top if step else np.zeros(claim.shape, bool)
+            self.off = np.asarray(np.abs(self.value - self.claim))
+            bent = self.gap > max(COARSE, BENT * self.step) * self.top
             unsure = ~(self.error <= self.coarse * self.top) & (self.top > 0)
-            few = bool(step) and claim.size <= LEVELS  # as cheap as random directions are
+            few = bool(self.step) and self.claim.size <= LEVELS  # as cheap as random directions are
             self.doubtful = np.asarray(~(self.off <= self.error) | unsure | bent | few)
-        self.diagnoses: dict[tuple[int, ...], Diagnosis] = {}
 
     @property
     def coarse(self) -> float:
@@ -160,8 +171,8 @@ class Entries:
 
     def _by_levels(self, at: tuple[int, ...]) -> Diagnosis:
         """Four step sizes, extrapolated, may acquit; an even part that falls like the step may be a kink."""
-        subject, k, array = self.subject, self.k, self.subject.arrays[self.k]
-        sizes = steps(2.0**-5 if self.unit == UNIT else 2.0**-2) * float(reach(array)[at])
+        subject, k = self.subject, self.k
+        sizes = steps(2.0**-5 if self.unit == UNIT else 2.0**-2) * float(reach(subject, k)[at])
         ups, downs, widths = np.zeros((3, LEVELS))
         for level, h in enumerate(sizes):
             up, down = (subject.moved({k: (at, ONE)}, t) for t in (h, -h))

@@ -73,9 +73,11 @@ def beside(subject: Subject, k: int, copy: int) -> Array:
     return subject.neighbours[k, copy].copy()
 
 
-def reach(array: Array) -> Array:
+def reach(subject: Subject, k: int) -> Array:
     """How far a step of 1 goes, entry by entry: in proportion to entries above 1."""
-    return np.maximum(1.0, np.abs(doubled(array)))
+    if k not in subject.reaches:
+        subject.reaches[k] = np.maximum(1.0, np.abs(doubled(subject.arrays[k])))
+    return subject.reaches[k]
 
 
 def complexified(arrays: Sequence[Array]) -> list[Array]:
@@ -110,7 +112,7 @@ def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> t
 def by_two_values(subject: Subject, k: int, step: float) -> Array:
     """For each entry the central difference, and the gap of a kink if it is at one: (..., 2)."""
     array, arrays = subject.arrays[k], list(subject.arrays)
-    arrays[k], point, far = array.copy(order="C"), array.ravel(), step * reach(array).ravel()
+    arrays[k], point, far = array.copy(order="C"), array.ravel(), step * reach(subject, k).ravel()
     ups, downs = (doubled(point) + far).astype(array.dtype), (doubled(point) - far).astype(array.dtype)
     entries, rise, above, below = arrays[k].ravel(), subject.riser(arrays), [], []
     for i, up in enumerate(ups):

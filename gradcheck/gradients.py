@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from gradcheck.entry import (
     complexified,
     is_double,
     largest,
+    reach,
     within_kinks,
 )
 from gradcheck.probes import Cut, keep_pages
-from gradcheck.projections import NEAR, PROBES, Looks, missed, random_ways, resolved
+from gradcheck.projections import LARGE, NEAR, PROBES, Looks, missed, random_ways, resolved
 from gradcheck.report import Report, Verdict, coarser
 from gradcheck.slices import by_slices, declared, holds
 from gradcheck.subject import Raised, Subject, claimed, floating, prepared
@@ -112,8 +114,6 @@ class _Check:
             if self._cost(k) <= left:
                 left -= self._cost(k)
                 full.append(k)
-        if full:
-            self.looks.wobble |= _wobble(self.subject, {k: self.claims[k] for k in full})
         for k in self.claims:
             (self._every_entry if k in full else self._directions)(k)
         report, names = self.subject.report, self.subject.names
@@ -126,9 +126,15 @@ class _Check:
         else:
             report.notes.append(f"random directions only: {within}")
 
+    def _wobble(self, k: int) -> Array:
+        """How far a claim moves when the point moves by an ulp."""
+        if k not in self.looks.wobble:
+            self.looks.wobble |= _wobble(self.subject, self.claims)
+        return self.looks.wobble[k]
+
     def _every_entry(self, k: int) -> None:
         many = by_slices(self.subject, k, not self.step, self.cuts) if self.cuts else None
-        entries = Entries(self.subject, k, self.claims[k], self.looks.wobble[k], self.looks.noise, self.step, many)
+        entries = Entries(self.subject, k, self.claims[k], partial(self._wobble, k), self.looks.noise, self.step, many)
         entries.reexamine()
         if len(entries.kinks) > 1 and not entries.accused:
             found = self.looks.together(k, entries.kinks)
@@ -144,15 +150,17 @@ class _Check:
 
     def _probed(self, k: int, still: Array | None = None) -> tuple[list[float], tuple[int, ...] | None, Diagnosis]:
         """Random directions in one array: the error bars of those that match, and what is behind the others."""
-        bars, outcome, unlocated = [], Diagnosis(Verdict.MATCH), []
+        bars: list[float] = []
+        unlocated: list[Diagnosis] = []
+        outcome = Diagnosis(Verdict.MATCH)
         for _ in range(PROBES):
             ways = random_ways(self.subject, [k])
             if still is not None:
                 ways[k][still] = 0.0
             direction = self.looks.along(ways)
-            found = self.looks.judge(direction, hasty=True)
+            found = self.looks.judge(direction, hasty=True, brief=bool(bars) and self.claims[k].size > LARGE)
             if found.verdict is not Verdict.MATCH and k not in self.looks.wobble:
-                self.looks.wobble |= _wobble(self.subject, {k: self.claims[k]})
+                self._wobble(k)
                 direction = self.looks.along(ways)
                 found = self.looks.judge(direction, hasty=True)
             if found.verdict is Verdict.MATCH:
@@ -205,7 +213,7 @@ class _Check:
             entries.accuse(at, behind)
         elif behind.verdict is Verdict.WRONG:
             accuse(self.subject, f"gradient of {self.subject.names[k]}", ALONG, behind, argument=self.subject.names[k])
-        return 2 * WRONG_AT * max(bars) if len(bars) == PROBES else math.inf
+        return 2 * WRONG_AT * min(bars) if len(bars) == PROBES else math.inf
 
     def _directions(self, k: int) -> None:
         """Random directions in one array, for itself."""
@@ -227,7 +235,7 @@ class _Check:
         note = f"{name}: {claim.size} entries by {len(bars)} random directions"
         note += f", {subject.report.evaluations - before} evaluations of forward"
         if len(bars) == PROBES:
-            chance = missed(claim, subject.arrays[k], bars)
+            chance = missed(claim, reach(subject, k), bars)
             subject.report.miss_probability = coarser(subject.report.miss_probability, chance)
             note += (
                 f"; a single entry wrong by 1 % is missed with probability {chance:.0e}"

@@ -39,6 +39,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Move = dict[int, tuple[Any, Array]]
 
 PROBES = 3
+LARGE = 8192  # entries: with more, a second and a third direction are looked at briefly
+BRIEF = 2.0**-4  # the spacing then: order 4 is as good there
 SPACINGS = 4  # of the nine points: each a 32nd of the one before, to get below the distance to the nearest kink
 SHARP = 1e-6  # of the slope's size: an error bar that noise and steps may be measured by
 CLEAR = 1e-11  # of the slope's size: an error bar that needs no other spacing
@@ -58,21 +60,20 @@ class Direction:
         What the gradients say of the slope; and how large it is when its terms do not cancel, a root mean square.
     own : float
         What the rounding of the claims may contribute.
-    blur, unit : float
-        What the rounding of the entries does to phi; and of a step, relative to it.
+    unit : float
+        What rounding does to a step, relative to it.
     """
 
     move: Move
     claim: float
     size: float
     own: float
-    blur: float
     unit: float
 
 
 def random_ways(subject: Subject, which: Sequence[int]) -> dict[int, Array]:
     """A fresh bounded signed direction in each array, in proportion to entries above 1."""
-    return {k: subject.bounded(subject.arrays[k].shape) * reach(subject.arrays[k]) for k in which}
+    return {k: subject.bounded(subject.arrays[k].shape) * reach(subject, k) for k in which}
 
 
 class Looks:
@@ -114,16 +115,15 @@ class Looks:
         """The claim along `ways`, which say how much each array's entries move."""
         arrays, claims = self.subject.arrays, self.claims
         terms = {k: claims[k] * way for k, way in ways.items()}
-        own = sum(4 * unit(arrays[k]) * float(np.abs(t).sum()) for k, t in terms.items())
-        own += DUST / 2 * math.hypot(*(length(t) for t in terms.values()))
+        sizes = {k: length(t) for k, t in terms.items()}
+        own = sum((4 * unit(arrays[k]) * math.sqrt(terms[k].size) + DUST / 2) * size for k, size in sizes.items())
         known = {k: tame(self.subject, k, claims[k], self.wobble[k]) for k in ways if k in self.wobble}
         own += 4 * math.hypot(*(length(wobble * ways[k]) for k, wobble in known.items()))
         return Direction(
             move={k: (..., way) for k, way in ways.items()},
             claim=math.fsum(float(np.sum(t)) for t in terms.values()),
-            size=math.hypot(*(length(t) for t in terms.values())),
+            size=math.hypot(*sizes.values()),
             own=own,
-            blur=math.hypot(*(length(claims[k] * arrays[k]) * unit(arrays[k]) for k in ways)),
             unit=max(unit(arrays[k]) for k in ways),
         )
 
@@ -146,9 +146,21 @@ class Looks:
                 break
         return Glance(math.nan, math.inf, math.nan, math.nan) if best is None else best
 
-    def judge(self, direction: Direction, *, hasty: bool = False) -> Diagnosis:
-        """A glance may acquit; else many step sizes decide. In haste, a clear glance may also accuse."""
+    def _blur(self, direction: Direction) -> float:
+        """What the rounding of the entries does to phi."""
+        arrays = {k: self.subject.arrays[k] for k in direction.move}
+        return math.hypot(*(length(self.claims[k] * array) * unit(array) for k, array in arrays.items()))
+
+    def judge(self, direction: Direction, *, hasty: bool = False, brief: bool = False) -> Diagnosis:
+        """A glance may acquit; else many step sizes decide.
+
+        In haste, a clear glance may also accuse; a brief one is at five points, close by.
+        """
         start = self.start
+        if brief:
+            found = glance(self.subject.phi(direction.move), self.widest * BRIEF, self.seen, 2)
+            if abs(found.value - direction.claim) <= 2 * found.error + direction.own <= SHARP * direction.size:
+                return Diagnosis(Verdict.MATCH, found.value, found.error + direction.own)
         found = self.glance(direction)
         error = found.error + direction.own
         if abs(found.value - direction.claim) <= 2 * found.error + direction.own and error <= COARSE * direction.size:
@@ -156,10 +168,10 @@ class Looks:
         self.start = start
         if hasty and error <= SHARP * direction.size and abs(found.value - direction.claim) > WRONG_AT * error:
             return Diagnosis(Verdict.WRONG, found.value, error, why="a glance is enough to look closer")
-        phi = self.subject.phi(direction.move)
+        phi, blurred = self.subject.phi(direction.move), self.noise + self._blur(direction)
 
         def at_scale(scale: float) -> Diagnosis:
-            full = diagnose(phi, direction.claim, self.noise + direction.blur, scale, unit=direction.unit)
+            full = diagnose(phi, direction.claim, blurred, scale, unit=direction.unit)
             return weighed(self.subject, full, direction.claim, direction.own)
 
         widest = self.widest / GLANCE
@@ -238,14 +250,15 @@ class Looks:
         return len(signs) == 1
 
 
-def missed(claim: Array, array: Array, bars: Sequence[float], part: float = 0.01) -> float:
+def missed(claim: Array, far: Array, bars: Sequence[float], part: float = 0.01) -> float:
     """The probability that a single entry, wrong by `part` of itself, is missed by all the directions.
 
-    An entry is drawn at random from those that are not 0, and its weights sign * U[0.5, 1.5] from fresh ones; an error
+    `far` is how far a step of 1 goes. An entry is drawn at random from those that are not 0, and its weights are fresh
+    ones, sign * U[0.5, 1.5]; an error
     is missed where it shifts the slope by less than `WRONG_AT` error bars.
     """
     with np.errstate(all="ignore"):
-        shift = part * np.abs(claim * reach(array))[claim != 0]
+        shift = part * np.abs(claim * far)[claim != 0]
         if WRONG_AT * max(bars) <= shift.min(initial=math.inf) / 2:
             return 0.0
         each = [np.clip(WRONG_AT * bar / shift - 0.5, 0.0, 1.0) for bar in bars]
@@ -253,6 +266,6 @@ def missed(claim: Array, array: Array, bars: Sequence[float], part: float = 0.01
 
 
 def resolved(claim: Array, bars: Sequence[float]) -> float:
-    """The smallest error of a single entry that would have been called WRONG by all directions; NaN if none would."""
-    smallest = 2 * WRONG_AT * max(bars, default=math.inf)
+    """The smallest error of a single entry that one of the directions would have called WRONG; NaN if none would."""
+    smallest = 2 * WRONG_AT * min(bars, default=math.inf)
     return smallest if smallest < largest(claim) else math.nan

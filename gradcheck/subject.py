@@ -25,9 +25,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 ONE_THREAD = 8192  # entries; from 10,000 on, OpenBLAS takes several
 
 
-ONE_BITS = np.uint64(0x3FF0_0000_0000_0000)  # the bits of 1.0
-
-
 class Raised(Exception):
     """A function under test raised; the cause is chained."""
 
@@ -74,6 +71,7 @@ class Subject:
         self.cotangents: list[Array] = []
         self.weights: list[Array] = []  # the cotangents, in double precision
         self.places: list[Array] = []  # where changes of them are computed
+        self.reaches: dict[int, Array] = {}  # how far a step of 1 goes in an array
         self.neighbours: dict[tuple[int, int], Array] = {}  # of the arrays, an ulp away, by number and copy
         self.single = False  # whether there is but one output
         self.written = False  # whether forward writes to its arrays
@@ -91,10 +89,9 @@ class Subject:
 
     def bounded(self, shape: Sequence[int]) -> Array:
         """sign * U[0.5, 1.5], fresh at each call, straight from random bits."""
-        words = np.frombuffer(self.random.bytes(8 * math.prod(shape)), np.uint64)
-        sizes = ((words >> np.uint64(12)) | ONE_BITS).view(np.float64)  # from 1 to 2
-        sizes -= 0.5
-        return (sizes.view(np.uint64) ^ (words << np.uint64(63))).view(np.float64).reshape(shape)
+        near = np.frombuffer(self.random.bytes(4 * math.prod(shape)), np.int32) * 2.0**-31
+        near += np.copysign(0.5, near)
+        return near.reshape(shape)
 
     def call_forward(self, arrays: Sequence[Array]) -> list[Any]:
         try:
