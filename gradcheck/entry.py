@@ -176,15 +176,15 @@ def by_steps(subject: Subject, k: int, at: tuple[int, ...], claim: float, own: f
         if other.verdict is Verdict.WRONG:  # an output that does not seem to move may do so below its rounding
             quiet = min(noise, max(rounding(subject), measured))
             other = at_scale(closer, quiet)
-        if other.verdict is Verdict.WRONG and not other.value:
-            continue  # nothing moves so close by: the tread of a staircase, or not
+        if other.verdict is Verdict.WRONG and (closer == wide or not other.value):
+            continue  # where nothing moves so close by, that may be the tread of a staircase
         if clear(other) or (other.verdict is Verdict.MATCH and other.error < found.error and not found.slopes):
             found, scale, level = other, closer, quiet
     for louder in LOUDER:  # rounding that varies slowly shows in no difference table
         if clear(found) or found.slopes:
             break
         other = at_scale(wide, louder * noise)
-        if other.error < found.error:
+        if other.error < found.error and (other.verdict is Verdict.MATCH or not math.isfinite(found.error)):
             found, scale, level = other, wide, louder * noise
     if found.slopes and found.verdict is Verdict.WRONG and within_kinks(subject, {k: (at, ONE)}, claim, found):
         return replace(found, verdict=Verdict.KINK)

@@ -45,7 +45,8 @@ SPACINGS = 4  # of the nine points: each a 32nd of the one before, to get below 
 SHARP = 1e-6  # of the slope's size: an error bar that noise and steps may be measured by
 CLEAR = 1e-11  # of the slope's size: an error bar that needs no other spacing
 NEAR = 2.0**-24  # a step that meets kinks at the point, and few others
-SEARCHED = 200  # parts of a direction
+REEXAMINED = 40_000  # evaluations that are spent on a direction in doubt
+WORK = 400_000_000  # numbers that go in and come out in them
 
 
 @dataclass(slots=True)
@@ -194,8 +195,10 @@ class Looks:
         One direction through several kinks may have any slope, so that only single entries are convicted of one.
         """
         worst: tuple[tuple[int, ...] | None, Diagnosis] = None, Diagnosis(Verdict.MATCH, error=0.0)
-        waiting = [(0, way.size)]
-        for _ in range(SEARCHED):
+        waiting, report = [(0, way.size)], self.subject.report
+        numbers = sum(a.size for a in (*self.subject.arrays, *self.subject.bases))
+        limit = report.evaluations + min(REEXAMINED, WORK // numbers)
+        while report.evaluations < limit:
             if not waiting:
                 return worst
             low, high = waiting.pop()
@@ -217,7 +220,7 @@ class Looks:
                     waiting = waiting[-2:]  # an entry here is wrong: no need to look elsewhere
             elif worst[1].verdict is Verdict.MATCH:
                 worst = None, Diagnosis(Verdict.MATCH, error=max(found.error, worst[1].error))
-        return None, Diagnosis(Verdict.INCONCLUSIVE, why=f"{SEARCHED} parts of a direction were looked at, in vain")
+        return None, Diagnosis(Verdict.INCONCLUSIVE, why="parts of a direction were looked at, in vain")
 
     def together(self, k: int, places: Sequence[tuple[int, ...]]) -> Diagnosis | None:
         """A claim at kinks that no entry contradicts by itself, but all of them moved at once do; None if none does.

@@ -133,7 +133,7 @@ def sample(draw: Draw) -> Case:
         draw.choice("scale", ("same", "ones", "number", "last")),
         draw.choice("exponent", ("number", "last", "wide", "same", "ones")),
     )
-    if draw.regime == "equal":  # all of them square, where x is
+    if draw.regime == "equal":  # so that all are square where x is
         ways = ("same",) * 3
     shift, scale = draw.uniform(*shapes[ways[0]], low=1.5, high=2.5), draw.signed(*shapes[ways[1]], low=0.2, high=1)
     exponent = draw.uniform(*shapes[ways[2]], low=-2, high=3)

@@ -206,6 +206,7 @@ def _pixels(*entries: float) -> Array:
 
 
 _X, _EXACT, _ONE = _pixels(0.0, 0.0, 2.0, 2.0), {"eps": 0, "momentum": 0.25}, _pixels(1.0, 0.0, 0.0, 0.0)
+_FIRST = np.concatenate([_ONE, np.zeros((3, 1, 4, 1))]) * np.ones(2)
 _ENDS = np.concatenate([(2.0 + _X / 2) * 2.0**1022, _X * 2.0**-1069], axis=3)
 _RUNNING = {"running_mean": np.array([5.0]), "running_var": np.array([9.0])}
 OP = Op(
@@ -290,11 +291,8 @@ OP = Op(
             "C8",
             "no sum overflows or vanishes: 2^1023 and 1.5 2^1023 in one channel, 0 and 2^-1068 in the other",
             Case({"x": np.tile(_ENDS, (4, 1, 1, 1)), "gamma": np.array([2.0**1021, 2.0**-1069])}, _EXACT),
-            cotangents={"y": np.concatenate([_ONE, np.zeros((3, 1, 4, 1))]) * np.ones(2)},
-            grads={
-                "x": np.concatenate([_ONE, np.zeros((3, 1, 4, 1))]) - (_X < 1) / 8 * np.ones((4, 1, 1, 2)),
-                "gamma": -np.ones(2),
-            },
+            cotangents={"y": _FIRST},
+            grads={"x": _FIRST - (_X < 1) / 8, "gamma": -np.ones(2)},
         ),
     ),
     errors=(
