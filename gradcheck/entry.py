@@ -11,9 +11,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from gradcheck.diagnose import Diagnosis, diagnose, noise_level
+from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.differences import UNIT
 from gradcheck.report import Verdict
+from gradcheck.stencils import noise_level
 from gradcheck.subject import Subject, dot, doubled, floating
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -31,6 +31,7 @@ from gradcheck.probes import Cut, keep_pages
 from gradcheck.projections import LARGE, NEAR, PROBES, Looks, missed, random_ways, resolved
 from gradcheck.report import Report, Verdict, coarser
 from gradcheck.slices import by_slices, declared, holds
+from gradcheck.stencils import balanced_step
 from gradcheck.subject import Raised, Subject, claimed, floating, prepared
 from gradcheck.verify import whole
 
@@ -100,8 +101,8 @@ class _Check:
         (least, most), noise = STEPS, found.noise if self.looks.clear else self.looks.noise
         size = max(direction.size, abs(found.value)) if self.looks.clear else direction.size
         wanted = 8 * noise / (FINE * size) if size else most
-        even = (noise / found.bend) ** (1 / 3) if self.looks.clear and found.bend > 0 else most
-        return float(min(max(min(wanted, even), least), most))
+        even = balanced_step(noise, found.bend) if self.looks.clear else most
+        return min(max(min(wanted, even), least), most)
 
     def _cost(self, k: int) -> int:
         size = self.claims[k].size

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnose import TINY, Diagnosis, diagnose, noise_level
+from gradcheck.diagnose import TINY, Diagnosis, diagnose
 from gradcheck.differences import LEVELS, UNIT, extrapolated, noise_gain
 from gradcheck.linear import smallest, unit, wide
+from gradcheck.stencils import noise_level
 from gradcheck.subject import Raised, Subject, floating
 from reference._draw import signed, stream
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnose import GLANCE, Diagnosis, Glance, diagnose, glance, noise_level
+from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.entry import (
     COARSE,
     DUST,
@@ -33,6 +33,7 @@ from gradcheck.entry import (
     weighed,
 )
 from gradcheck.report import Verdict
+from gradcheck.stencils import GLANCE, Glance, glance, noise_level
 from gradcheck.subject import Subject
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnose import Diagnosis, noise_level
+from gradcheck.diagnose import Diagnosis
 from gradcheck.differences import UNIT
 from gradcheck.line import IMAGINARY, LEAST, NEIGHBOURS, ROUNDED, Line, beside, by_differences, flat, sharpened, values
 from gradcheck.linear import unit
 from gradcheck.report import Verdict
+from gradcheck.stencils import noise_level
 from gradcheck.subject import Raised, Subject, floating, report_raised, report_written, same, spread
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnose import Diagnosis, noise_level
+from gradcheck.diagnose import Diagnosis
 from gradcheck.line import LEAST, ROUNDED, Line, beside, flat, random_direction
 from gradcheck.linear import smallest, unit, wide
 from gradcheck.report import Report, Verdict
+from gradcheck.stencils import noise_level
 from gradcheck.subject import Raised, Subject, claimed, prepared
 from gradcheck.verify import whole
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gradcheck import Verdict
-from gradcheck.diagnose import diagnose, noise_level
+from gradcheck.diagnose import diagnose
+from gradcheck.stencils import noise_level
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Phi = Callable[[Array], Array]

@@ -19,7 +19,7 @@ from gradcheck.mutants.comparison import CHECKERS, caught, table
 from gradcheck.mutants.equivalents import Call, reason
 from gradcheck.mutants.reasons import REASONS
 from gradcheck.mutants.rewrites import reached, rewritten
-from gradcheck.mutants.rules import GRADIENTS, RULES, ruled
+from gradcheck.mutants.rules import GRADIENTS, RULES
 from gradcheck.mutants.run import costs, tasks
 from gradcheck.rivals import FIXED, RIVALS, BlackBox, Fixed, accepts, black_box
 from gradcheck.verify import drawn_case

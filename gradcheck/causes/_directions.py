@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.causes._evidence import Array, Cause, Evidence, Guess, Suspect
 from gradcheck.causes._whole import PLAIN, PLAIN_BARS, any_factor
-from gradcheck.diagnose import GLANCE, Glance, glance
+from gradcheck.stencils import GLANCE, Glance, glance
 from reference._draw import signed, stream
 
 DIRECTIONS = 5  # as many as there are entries, if those are fewer
