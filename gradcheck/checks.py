@@ -166,7 +166,8 @@ def _worked(op: Op, convention: Convention, half: str) -> Iterator[tuple[str, Ar
     pairs = [(n, found[n], want) for n, want in convention.outputs.items()]
     pairs += [(f"d{n}", gradients[op.names.index(n)], want) for n, want in convention.grads.items()]
     for name, got, want in pairs:
-        yield name, np.asarray(got), np.asarray(want, np.float64)
+        got = np.asarray(got)
+        yield name, got if np.iscomplexobj(got) else got.astype(np.float64), np.asarray(want, np.float64)
 
 
 def _halves(trial: Trial, convention: Convention) -> None:
@@ -188,7 +189,7 @@ def _differs(trial: Trial, convention: Convention, what: str, name: str, got: Ar
 
 
 def _comes_out(got: Array, want: Array) -> bool:
-    if (got.shape, got.dtype) != (want.shape, want.dtype):
+    if got.shape != want.shape or np.iscomplexobj(got):
         return False
     with np.errstate(invalid="ignore"):
         close = np.isfinite(want) & (np.abs(got - want) <= LIBRARY * Bounded.unit * np.abs(want))
@@ -196,7 +197,7 @@ def _comes_out(got: Array, want: Array) -> bool:
 
 
 def _alike(got: Array, limited: Limited) -> bool:
-    """Whether both are the same NaN or infinity, or finite and within the limit as far as there is one."""
+    """Whether each entry is the same infinity or NaN in both, or finite in both and within its limit if that is any."""
     want = limited.value
     if (got.shape, got.dtype) != (want.shape, want.dtype):
         return False

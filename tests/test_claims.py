@@ -116,6 +116,19 @@ def float_case(op: Op, number: int, dtype: str) -> tuple[list[Any], dict[str, An
     return cast, dict(case.attrs)
 
 
+def planted_in(backward: Callable[..., Any], k: int, place: int, error: float) -> Callable[..., Any]:
+    """The backward with an error in one entry of gradient k, relative to its largest."""
+
+    def off(*given: Any) -> list[Any]:
+        gradients = list(backward(*given))
+        if gradients[k] is not None:
+            gradients[k] = np.array(gradients[k])
+            gradients[k].flat[place % gradients[k].size] += error * np.abs(gradients[k]).max()
+        return gradients
+
+    return off
+
+
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-6), ("float32", 1e-3)])
 @pytest.mark.parametrize("op", reference.ops(), ids=lambda op: op.name)
 def test_a_small_error_in_a_single_entry_of_any_gradient_is_found(op: Op, dtype: str, error: float) -> None:
@@ -127,15 +140,7 @@ def test_a_small_error_in_a_single_entry_of_any_gradient_is_found(op: Op, dtype:
         if check_gradients(forward, backward, present).verdict not in (Verdict.MATCH, Verdict.KINK):
             continue  # empty, or infinite
         for k in range(len(present)):
-
-            def off(*given: Any, k: int = k) -> list[Any]:
-                gradients = list(backward(*given))
-                if gradients[k] is not None:
-                    gradients[k] = np.array(gradients[k])
-                    largest = np.abs(gradients[k]).max()
-                    gradients[k].flat[(7 * number + 3) % gradients[k].size] += error * largest
-                return gradients
-
+            off = planted_in(backward, k, 7 * number + 3, error)
             ones = [np.ones_like(y) for y in forward(*present)]
             if backward(*ones, *present)[k] is None or not np.any(backward(*ones, *present)[k]):
                 continue

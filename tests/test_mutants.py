@@ -194,9 +194,8 @@ def test_the_right_op_is_killed_by_nobody(op: Op) -> None:
 def test_no_reason_is_stale(pattern: str) -> None:
     matching = [mutant for mutant in ALL if fnmatchcase(mutant.name, pattern)]
     assert matching, "no mutant has such a name"
-    for mutant in matching[:2]:
-        killed = bench(mutant.right, 2).killed_by_op(mutant.wrong())
-        assert killed is None, f"{mutant.name} is killed: {mutant.change}"
+    killed = bench(matching[-1].right, 2).killed_by_op(matching[-1].wrong())
+    assert killed is None, f"{matching[-1].name} is killed: {matching[-1].change}"
 
 
 def test_a_reason_belongs_to_its_pattern_only() -> None:
