@@ -33,6 +33,7 @@ DEVIATIONS = 3  # of the measured rounding, in an error bar
 MATCHES, WRONG = 2, 6  # error bars: up to so many agree, beyond so many do not; as in `diagnose`
 FEWEST = 0.25  # of an entry of the matrix: what a single wrong one moves the products by at least, 0.5 * 0.5
 COARSE = 1e-3  # of the sum of magnitudes: rounding beyond it, or beyond half the digits of the dtype, resolves nothing
+CLOSE = 1e-5  # a factor that is nearer to 1 is told by its distance
 SHARE = 0.01  # of the largest entry: the error whose miss probability is stated
 
 
@@ -193,7 +194,8 @@ def _remark(back: Array, want: Array, limit: float) -> str:
     if close(np.conj(want)):
         return "the conjugate: adjoint is the transpose, which for complex matrices is another thing"
     if factor and close(factor * want):
-        return f"a factor: adjoint is {factor:.10g} times what it should be"
+        near = f"1 {'-' if factor < 1 else '+'} {abs(factor - 1):.3g}"
+        return f"a factor: adjoint is {near if abs(factor - 1) < CLOSE else f'{factor:.10g}'} times what it should be"
     return ""
 
 

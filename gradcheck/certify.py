@@ -102,7 +102,7 @@ def certified(
     ImportError
         Where python-flint is not installed.
     """
-    op = reference.get(op) if isinstance(op, str) else op
+    op = _op(op)
     found = _certify(op, "naive_forward", arrays, dtype, bits, attrs)
     return found[0] if len(found) == 1 and found[0] is not None else found
 
@@ -129,8 +129,15 @@ def certified_vjp(
     ValueError, TypeError, Undecided, ImportError
         As `certified` does.
     """
-    op = reference.get(op) if isinstance(op, str) else op
+    op = _op(op)
     return _certify(op, "naive_backward", arrays, dtype, bits, attrs)
+
+
+def _op(op: Any) -> Op:
+    found = reference.get(op) if isinstance(op, str) else op
+    if not isinstance(found, Op):
+        raise TypeError(f"op: got {type(op).__name__}; admitted: an Op, or the name of one")
+    return found
 
 
 def _certify(

@@ -38,7 +38,6 @@ from gradcheck.subject import Subject
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-REEXAMINED = 40_000  # evaluations that are spent on the doubtful entries of an array
 ENOUGH = 6  # or so many of them, if all are wrong
 NEAREST = 2.0**-36  # a kink that is nearer is as good as at the point
 BENT = 32  # an even part beyond so many steps may be a kink; one of a function of scale 1 is below 1
@@ -81,7 +80,7 @@ class Entries:
         if found is None:
             found = by_two_values(subject, k, step) if step else by_complex_step(subject, k)
         self.value, self.gap = found[..., 0], np.abs(found[..., 1])
-        self.limit = subject.report.evaluations + REEXAMINED
+        self.limit = subject.report.evaluations + subject.spare
         middle = float(np.median(np.abs(np.nan_to_num(self.value)))) if claim.size else 0.0
         self.top = max(largest(claim), middle)
         least = float(ml_dtypes.finfo(subject.arrays[k].dtype).smallest_subnormal)

@@ -25,6 +25,8 @@ NEIGHBOURS = 3  # points an ulp away, which show what rounding does
 DUST = 4e-12  # of the largest entry: what a loop leaves that stops at 1e-12, or a long sum; no mistake is as small
 FINE = 1e-9  # of the largest entry: what two values an entry are trusted to tell, where the function has no noise
 WRONG_AT = 6  # error bars
+FINER = 0.4  # the power of the unit roundoff, times the steps, at which a function that turns fast shows
+LOUD = 30  # times the rounding: noise beyond it may be something else
 LOUDER = (8.0, 64.0)  # times the noise that was measured
 LEAST = 1e-200  # a sum of squares above it has lost nothing
 ONE = np.asarray(1.0)  # the direction of a single entry
@@ -99,7 +101,10 @@ def by_complex_step(subject: Subject, k: int) -> Array:
 
 
 def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> tuple[float, float]:
-    """The complex step in one entry, at a neighbour of the point; and what the rounding of its sum comes to."""
+    """The complex step in one entry, at a neighbour of the point; and what the rounding of its sum may come to.
+
+    A backward adds up the same terms in the dtype of the arrays.
+    """
     arrays = complexified([beside(subject, j, copy) if floating(a) else a for j, a in enumerate(subject.arrays)])
     arrays[k][at] += 1j * IMAGINARY
     ends = subject.values(arrays)
@@ -107,7 +112,9 @@ def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> t
         return math.nan, math.inf
     slopes = [end.imag / IMAGINARY for end in ends]
     sizes = sum(float(np.abs(dy * slope).sum()) for dy, slope in zip(subject.weights, slopes, strict=True))
-    return subject.inner(slopes), (64 + sum(slope.size for slope in slopes)) * UNIT * sizes
+    terms = sum(int(np.count_nonzero(slope)) for slope in slopes)
+    own, inner = terms * unit(subject.arrays[k]), (64 + sum(slope.size for slope in slopes)) * UNIT
+    return subject.inner(slopes), (own + inner) * sizes
 
 
 def by_two_values(subject: Subject, k: int, step: float) -> Array:
@@ -189,7 +196,25 @@ def by_steps(subject: Subject, k: int, at: tuple[int, ...], claim: float, own: f
             found, scale, level = other, wide, louder * noise
     if found.slopes and found.verdict is Verdict.WRONG and within_kinks(subject, {k: (at, ONE)}, claim, found):
         return replace(found, verdict=Verdict.KINK)
-    return confirmed(found, partial(at_scale, level=level), scale)
+    found = confirmed(found, partial(at_scale, level=level), scale)
+    return settled(found, noise, rounding(subject), partial(at_scale, grain**FINER * wide))
+
+
+def settled(found: Diagnosis, noise: float, least: float, at_level: Callable[[float], Diagnosis]) -> Diagnosis:
+    """INCONCLUSIVE where much smaller steps tell clearly of another slope: a function that turns fast looks like noise.
+
+    `least` is the noise that rounding makes; where there is little more, there is nothing that may be mistaken.
+    """
+    if found.verdict not in (Verdict.MATCH, Verdict.WRONG) or found.slopes or noise <= LOUD * least:
+        return found
+    other = at_level(least)
+    clear = other.value and math.isfinite(other.error) and 8 * other.error <= abs(other.value)
+    if not clear or abs(other.value - found.value) <= WRONG_AT * (other.error + found.error):
+        return found
+    if found.verdict is Verdict.WRONG and other.verdict is Verdict.MATCH and other.slopes is None:
+        return other
+    why = f"small steps tell of a slope of {other.value:.6g}, larger ones of {found.value:.6g}"
+    return Diagnosis(Verdict.INCONCLUSIVE, other.value, abs(other.value - found.value), why=why)
 
 
 def remembered(phi: Callable[[Array], Array]) -> Callable[[Array], Array]:

@@ -39,6 +39,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 BUDGET = 20_000  # evaluations of forward
 WORK = 200_000_000  # numbers that go in and come out in all of them, unless more are asked for
+SPARE = 3_000  # evaluations that may at least be spent on doubts
 GLANCES = 8 * PROBES  # evaluations that random directions take at least
 ALONG = " along random directions"
 ASIDE = 2.0**-10  # how far a point is moved away from kinks
@@ -90,6 +91,7 @@ class _Check:
 
     def __init__(self, subject: Subject, claims: dict[int, Array], budget: int, cuts: Sequence[Cut]) -> None:
         self.subject, self.claims, self.budget, self.looks = subject, claims, budget, Looks(subject, claims)
+        subject.spare = max(budget, SPARE)
         self.cuts = [cut for cut in cuts if holds(subject, cut)]
         self.step = math.nan  # of the first look at an entry; 0 for the complex step
         if min(claim.size for claim in claims.values()) <= budget:
@@ -100,7 +102,7 @@ class _Check:
         direction, found = self.looks.first
         (least, most), noise = STEPS, found.noise if self.looks.clear else self.looks.noise
         size = max(direction.size, abs(found.value)) if self.looks.clear else direction.size
-        wanted = 8 * noise / (FINE * size) if size else most
+        wanted = 8 * noise / (FINE * size) if FINE * size else most
         even = balanced_step(noise, found.bend) if self.looks.clear else most
         return min(max(min(wanted, even), least), most)
 
@@ -120,6 +122,10 @@ class _Check:
         report, names = self.subject.report, self.subject.names
         how = "complex step" if not self.step else f"central differences and {PROBES} random directions"
         within = f"{report.evaluations} evaluations of forward, of a budget of {self.budget}"
+        if report.evaluations > self.budget:
+            within = (
+                f"{report.evaluations} evaluations of forward: a budget of {self.budget}, and more for doubtful ones"
+            )
         if len(full) == len(self.claims):
             report.notes.append(f"every entry, by {how}: {within}")
         elif full:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from gradcheck.diagnose import Diagnosis, diagnose
 from gradcheck.entry import (
     COARSE,
     DUST,
+    FINER,
     WRONG_AT,
     by_steps,
     confirmed,
@@ -27,6 +28,7 @@ from gradcheck.entry import (
     length,
     reach,
     rounding,
+    settled,
     steady,
     tame,
     unit,
@@ -46,8 +48,6 @@ SPACINGS = 4  # of the nine points: each a 32nd of the one before, to get below 
 SHARP = 1e-6  # of the slope's size: an error bar that noise and steps may be measured by
 CLEAR = 1e-11  # of the slope's size: an error bar that needs no other spacing
 NEAR = 2.0**-24  # a step that meets kinks at the point, and few others
-REEXAMINED = 40_000  # evaluations that are spent on a direction in doubt
-WORK = 400_000_000  # numbers that go in and come out in them
 
 
 @dataclass(slots=True)
@@ -172,12 +172,14 @@ class Looks:
             return Diagnosis(Verdict.WRONG, found.value, error, why="a glance is enough to look closer")
         phi, blurred = self.subject.phi(direction.move), self.noise + self._blur(direction)
 
-        def at_scale(scale: float) -> Diagnosis:
-            full = diagnose(phi, direction.claim, blurred, scale, unit=direction.unit)
+        def at_scale(scale: float, level: float = blurred) -> Diagnosis:
+            full = diagnose(phi, direction.claim, level, scale, unit=direction.unit)
             return weighed(self.subject, full, direction.claim, direction.own)
 
         widest = self.widest / GLANCE
         full = confirmed(at_scale(widest), at_scale, widest)
+        least = rounding(self.subject) + self._blur(direction)
+        full = settled(full, self.noise, least, partial(at_scale, direction.unit**FINER * widest))
         if full.verdict is Verdict.MATCH and full.error > COARSE * direction.size and direction.size:
             return Diagnosis(Verdict.INCONCLUSIVE, full.value, full.error, why="the error bar is too wide")
         return full
@@ -197,8 +199,7 @@ class Looks:
         """
         worst: tuple[tuple[int, ...] | None, Diagnosis] = None, Diagnosis(Verdict.MATCH, error=0.0)
         waiting, report = [(0, way.size)], self.subject.report
-        numbers = sum(a.size for a in (*self.subject.arrays, *self.subject.bases))
-        limit = report.evaluations + min(REEXAMINED, WORK // numbers)
+        limit = report.evaluations + self.subject.spare
         while report.evaluations < limit:
             if not waiting:
                 return worst

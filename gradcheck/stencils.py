@@ -21,7 +21,9 @@ from gradcheck.differences import UNIT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SPACINGS = 2.0 ** -np.array([10.0, 15.0, 20.0, 25.0, 30.0, 35.0])
+SPACINGS = 0.8090169943749475 * 2.0 ** -np.arange(
+    10.0, 36.0, 5.0
+)  # no dyadic numbers: float32 would hold those exactly
 POINTS = 9
 GLANCE = 2.0**-9  # the spacing at which order 8 is exact for a function of scale 1
 

@@ -51,7 +51,7 @@ class Subject:
         for k, given in enumerate([arrays] if isinstance(arrays, np.ndarray) else arrays):
             try:
                 array = np.array(given)
-            except ValueError:
+            except Exception:
                 raise TypeError(f"arrays[{k}]: got what makes no array; admitted: an array") from None
             self.arrays.append(array.astype(array.dtype.newbyteorder("="), copy=False))
             if array.dtype.char == "g" or (array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16"):
@@ -62,7 +62,10 @@ class Subject:
         self.names = list(names) if names is not None else [f"arrays[{k}]" for k in range(len(self.arrays))]
         if len(self.names) != len(self.arrays):
             raise ValueError(f"names: got {len(self.names)}; admitted: {len(self.arrays)}, one for each array")
-        title = getattr(forward, "__name__", type(forward).__name__)
+        try:
+            title = str(getattr(forward, "__name__", type(forward).__name__))
+        except Exception:
+            title = type(forward).__name__
         self.report, self.seed = Report(title, seed=seed, cases=1), seed
         self.random = np.random.Generator(stream(seed, "subject"))
         self.outputs: list[Array] = []
@@ -72,6 +75,7 @@ class Subject:
         self.weights: list[Array] = []  # the cotangents, in double precision
         self.places: list[Array] = []  # where changes of them are computed
         self.reaches: dict[int, Array] = {}  # how far a step of 1 goes in an array
+        self.spare = 0  # evaluations that may be spent on the doubts about an array
         self.neighbours: dict[tuple[int, int], Array] = {}  # of the arrays, an ulp away, by number and copy
         self.single = False  # whether there is but one output
         self.written = False  # whether forward writes to its arrays
@@ -79,7 +83,7 @@ class Subject:
 
     def find(self, code: str, message: str, verdict: Verdict = Verdict.WRONG, **facts: Any) -> None:
         shapes = " ".join(f"{name} {a.shape} {a.dtype}" for name, a in zip(self.names, self.arrays, strict=True))
-        case = ", ".join([shapes, *(f"{k}={v!r}" for k, v in self.attrs.items()), f"seed={self.seed}"])
+        case = ", ".join([shapes, *(f"{k}={_shown(v)}" for k, v in self.attrs.items()), f"seed={self.seed}"])
         finding = Finding(code=code, message=message, verdict=verdict, op=self.report.title, case=case, **facts)
         self.report.findings.append(finding)
 
@@ -96,11 +100,10 @@ class Subject:
     def call_forward(self, arrays: Sequence[Array]) -> list[Any]:
         try:
             result = self.forward(*arrays, **self.attrs)
+            results = result if isinstance(result, tuple | list) else [result]
+            return [None if y is None else np.asarray(y) for y in results]
         except Exception as error:
             raise Raised("forward") from error
-        return [
-            None if y is None else np.asarray(y) for y in (result if isinstance(result, tuple | list) else [result])
-        ]
 
     def call_backward(self, arrays: Sequence[Array], cotangents: Sequence[Array]) -> list[Any]:
         """The gradients; forward runs on the very arrays directly before."""
@@ -118,11 +121,11 @@ class Subject:
         self.report.evaluations += 1
         try:
             result = self.forward(*([a.copy() for a in arrays] if self.written else arrays), **self.attrs)
+            if type(result) is np.ndarray and self.single and result.shape == self.bases[0].shape:
+                return [result]
+            ends = [np.asarray(y) for y in (result if isinstance(result, tuple | list) else (result,)) if y is not None]
         except Exception:
             return None
-        if type(result) is np.ndarray and self.single and result.shape == self.bases[0].shape:
-            return [result]
-        ends = [np.asarray(y) for y in (result if isinstance(result, tuple | list) else (result,)) if y is not None]
         if len(ends) != len(self.outputs):
             return None
         ends = [ends[k] for k in self.slot]
@@ -324,6 +327,13 @@ def _is_gradient(subject: Subject, k: int, gradient: Any, again: Any) -> bool:
     return bool(found.size)
 
 
+def _shown(value: Any, how: Callable[[Any], str] = repr) -> str:
+    try:
+        return how(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 def _hint(cause: Cause | None) -> str:
     return "" if cause is None else str(cause)
 
@@ -362,4 +372,4 @@ def report_raised(subject: Subject, raised: Raised) -> None:
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     note = f"raised at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else ""
-    subject.find("G001", f"{raised} raised {type(cause).__name__}: {cause}", note=note)
+    subject.find("G001", f"{raised} raised {type(cause).__name__}: {_shown(cause, str)}", note=note)

@@ -120,9 +120,11 @@ class Trial:
             raise ValueError(f"{op.name}: the case has {', '.join(strange)}; admitted: {', '.join(op.names)}")
         given: list[Any] = [None if arrays.get(name) is None else np.asarray(arrays[name]) for name in op.names]
         for name, array in zip(op.names, given, strict=True):
-            if array is not None and array.dtype.kind in "cO":
+            if array is not None and array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
                 raise TypeError(f"{op.name}: {name} is of dtype {array.dtype}; admitted: real arrays")
         self.arrays: list[Any] = [a.astype(self.dtype) if is_floating(a) else a for a in given]
+        if not isinstance(case.attrs, Mapping):
+            raise TypeError(f"{op.name}: attrs of the case: got {type(case.attrs).__name__}; admitted: a mapping")
         self.attrs = dict(case.attrs)
         self.case = Case(dict(zip(op.names, self.arrays, strict=True)), self.attrs)
         self.report = Report(op.name, seed=seed, cases=1)

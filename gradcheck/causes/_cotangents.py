@@ -93,14 +93,15 @@ def parts(s: Suspect) -> Iterator[Guess]:
                 if part is None:
                     continue
                 what = f"the {word} slice of {name} along {axes[axis]}"
-                yield Guess("missing-sum", f"{what} is missing", s.truth - part)
-                yield Guess("missing-sum", f"only {what} counts, not the sum", part)
+                if not s.elementwise:  # there is no sum: it is a claim of zero
+                    yield Guess("missing-sum", f"{what} is missing", s.truth - part)
+                    yield Guess("missing-sum", f"only {what} counts, not the sum", part)
                 yield Guess("doubled-sum", f"{what} counts twice", s.truth + part)
 
 
 def halves(s: Suspect) -> Iterator[Guess]:
     """One of two or more equal groups of a cotangent's last axis left out, or alone."""
-    for which, dy in enumerate(s.cotangents):
+    for which, dy in enumerate([] if s.elementwise else s.cotangents):
         name, size = s.cotangent(which), dy.shape[-1] if dy.ndim else 1
         for groups in (2, 3, 4):
             length = size // groups
@@ -113,7 +114,7 @@ def halves(s: Suspect) -> Iterator[Guess]:
                     yield Guess("missing-sum", f"only {what} counts, not the sum", part)
 
 
-def _slices(s: Suspect, which: int, axes: Sequence[int]) -> list[Array] | None:
+def slices(s: Suspect, which: int, axes: Sequence[int]) -> list[Array] | None:
     """What each slice of a cotangent along some axes contributes, in order."""
     dy, found = s.cotangents[which], []
     for places in np.ndindex(*(dy.shape[axis] for axis in axes)):
@@ -125,6 +126,11 @@ def _slices(s: Suspect, which: int, axes: Sequence[int]) -> list[Array] | None:
             return None
         found.append(part)
     return found
+
+
+def diagonal(parts: Sequence[Array], axis: int) -> Array:
+    """Of what each slice along an axis contributes, what it does to its own place."""
+    return np.stack([np.take(part, k, axis) for k, part in enumerate(parts)], axis)
 
 
 def _several(s: Suspect, which: int) -> Iterator[tuple[tuple[int, ...], str]]:
@@ -140,7 +146,7 @@ def coupled(s: Suspect) -> Iterator[Guess]:
     """Slice by slice: each slice of the gradient from its own slice of the cotangent; or the last one that arrives."""
     for which, dy in enumerate(s.cotangents):
         for chosen, words in _several(s, which):
-            found = _slices(s, which, chosen)
+            found = slices(s, which, chosen)
             if found is None:
                 return
             last = np.zeros_like(s.truth)
@@ -152,6 +158,5 @@ def coupled(s: Suspect) -> Iterator[Guess]:
             )
             yield Guess("overwritten", text, last)
             if dy.shape == s.truth.shape and len(chosen) == 1:
-                own = [np.take(part, k, chosen[0]) for k, part in enumerate(found)]
                 text = f"the terms across {words} are missing: the claim has the diagonal only"
-                yield Guess("cross-term", text, np.stack(own, chosen[0]))
+                yield Guess("cross-term", text, diagonal(found, chosen[0]))

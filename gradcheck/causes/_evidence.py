@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from reference._draw import stream, uniform
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 UNIT = float(np.finfo(np.float64).eps) / 2
@@ -102,9 +104,20 @@ class Guess:
 
 
 def axis_names(axes: str, rank: int) -> list[str]:
-    """The names of an array's axes, or their numbers."""
+    """The names of an array's axes, or their numbers; "..." stands for any count of axes without a name."""
     names = axes.split()
+    if "..." in names:
+        first, more = names.index("..."), rank - len(names) + 1
+        names[first : first + 1] = [f"axis {k}" for k in range(first, first + more)]
     return names if len(names) == rank else [f"axis {k}" for k in range(rank)]
+
+
+def listed(names: Sequence[str], joint: str = " ") -> str:
+    """Several axes in words: "axes 0 and 1" where they are numbers, "N H W" where they have names."""
+    numbers = [name.removeprefix("axis ") for name in names if name.startswith("axis ")]
+    if len(numbers) < len(names) or len(names) == 1:
+        return joint.join(names)
+    return f"axes {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def subsets(items: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -223,6 +236,24 @@ class Suspect:
         if array is None or array.shape != self.claim.shape or not np.isfinite(array).all():
             return None
         return array
+
+    @cached_property
+    def seen(self) -> Array:
+        """Where the right gradient is more than its error."""
+        return np.asarray(np.abs(self.truth) > self.error)
+
+    @cached_property
+    def elementwise(self) -> bool:
+        """Whether each output depends on its own entry alone: a gradient that is no sum."""
+        if len(self.cotangents) != 1 or self.cotangents[0].shape != np.shape(self.evidence.claim):
+            return False
+        if (jacobian := self.evidence.jacobian) is not None:
+            return not (jacobian * (1 - np.eye(len(jacobian)))).any()
+        some = uniform(stream(0, "some"), self.cotangents[0].shape) < 0.5
+        alone = self.rerun([np.where(some, self.cotangents[0], 0.0)])
+        slack = self.error + ROUNDINGS * UNIT * np.abs(self.truth)
+        kept = np.where(np.atleast_1d(some), self.truth, 0.0)
+        return alone is not None and bool((np.abs(alone - kept) <= slack)[self.known].all())
 
     @cached_property
     def jacobian(self) -> Array | None:

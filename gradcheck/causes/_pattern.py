@@ -53,7 +53,7 @@ def one_of_several(s: Suspect) -> Iterator[Guess]:
 
 def single(s: Suspect) -> Iterator[Guess]:
     """One entry of the cotangent left out, or counted twice."""
-    if (found := _one_output(s)) is None or found[1].size < 2:
+    if (found := _one_output(s)) is None or found[1].size < 2 or s.elementwise:
         return
     parts, off = found[0] * found[1].ravel(), s.off.ravel()
     for sign, code, word in ((-1, "missing-sum", "is missing"), (1, "doubled-sum", "counts twice")):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import permutations
 
 import numpy as np
 
-from gradcheck.causes._evidence import Array, Guess, Suspect, subsets
+from gradcheck.causes._evidence import SURE, Array, Guess, Suspect, listed, subsets
 
 RANK = 4  # arrays of more axes are not transposed in every way
 SLAB = 3  # wrong entries that make a border of it, around right ones
@@ -16,7 +17,7 @@ MANY = 32  # entries in other places that count for how likely chance is
 
 
 def _both(move: Array, axes: list[str]) -> str:
-    return " and ".join(axes[int(k)] for k in move)
+    return listed([axes[int(k)] for k in move], " and ")
 
 
 def transposed(s: Suspect) -> Iterator[Guess]:
@@ -139,13 +140,27 @@ def _wrong(s: Suspect) -> Array:
     return np.asarray(np.abs(s.off) > s.error)
 
 
+def _threshold(s: Suspect, wrong: Array) -> str:
+    """A bound on the input that parts the wrong entries from all others, where chance seldom does; empty if none."""
+    if s.array is None or s.array.shape != wrong.shape or not (right := s.seen & ~wrong).any():
+        return ""
+    if 2 > SURE * math.comb(int((wrong | right).sum()), int(wrong.sum())):
+        return ""
+    inside, outside = s.array[wrong], s.array[right]
+    for word, bound, other in (("above", outside.max(), inside.min()), ("below", outside.min(), inside.max())):
+        if bound < other if word == "above" else other < bound:
+            return f"where {s.evidence.name} is {word} a threshold between {bound:.4g} and {other:.4g}"
+    return ""
+
+
 def zeroed(s: Suspect) -> Iterator[Guess]:
     """Zero in some entries, right in all others."""
     wrong = _wrong(s)
-    seen = np.abs(s.truth) > s.error
+    seen = s.seen
     if not (s.claim[wrong] == 0).all() or wrong.all() or (wrong.sum() < SLAB and seen.sum() <= 2 * wrong.sum()):
         return
-    place = _slab(wrong, seen | wrong, s.axes) or f"at {wrong.sum()} of the {int(seen.sum())} entries that have one"
+    places = _slab(wrong, seen | wrong, s.axes), _threshold(s, wrong)
+    place = ", ".join(filter(None, places)) or f"at {wrong.sum()} of the {int(seen.sum())} entries that have one"
     yield Guess("zeroed", f"the claim is zero {place}, and right elsewhere", np.where(wrong, 0.0, s.truth), s.error)
 
 

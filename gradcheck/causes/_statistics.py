@@ -13,7 +13,9 @@ from itertools import product
 
 import numpy as np
 
-from gradcheck.causes._evidence import ROUNDINGS, UNIT, Array, Guess, Suspect, subsets
+from gradcheck.causes._cotangents import diagonal, slices
+from gradcheck.causes._evidence import ROUNDINGS, UNIT, Array, Guess, Suspect, listed, subsets
+from gradcheck.causes._whole import named_factor
 
 GROUPS = (2, 3, 4)  # into which an axis may fall
 SPARE = 3  # entries of a group, at least: two always lie on a line
@@ -23,6 +25,12 @@ FROZEN = {
     (0, 1): ("variance", "variance is"),
     (1, 1): ("statistics", "mean and variance are"),
 }
+
+
+def _has_terms(s: Suspect) -> bool:
+    """Whether all is known, and the right gradient is not 0: that of a constant has no term which may be wrong."""
+    fits = s.array is not None and s.array.shape == s.truth.shape and bool(np.isfinite(s.array).all())
+    return fits and bool(s.known.all() and s.seen.any())
 
 
 def _mean(array: Array, axes: tuple[int, ...]) -> Array:
@@ -81,16 +89,47 @@ def _factors(lacks: tuple[float, float], over: str) -> str:
     return f"{each}, over {over}"
 
 
+def _divided(s: Suspect, which: int, y: Array, axis: int) -> Iterator[Guess]:
+    """The term of what y is divided by, -k y sum(dy y) with a k for each group, missing or by a factor.
+
+    The entries that others contribute to are k, and no fit to the claim: -k y_i sum(dy_j y_j, j not i).
+    """
+    if not s.explains(Guess("", "", s.truth + _along(s.off, y, (axis,)), choices=0)):
+        return
+    if (parts := slices(s, which, (axis,))) is None:
+        return
+    each = s.cotangents[which] * y
+    total, across = np.sum(each, axis=axis, keepdims=True), s.truth - diagonal(parts, axis)
+    others = y * (total - each)
+    fitted = _along(across, others, (axis,))
+    slack = s.error + (s.relative + ROUNDINGS * UNIT) * float(np.max(np.abs(across))) * len(parts)
+    if not (np.abs(across - fitted) <= slack).all():
+        return
+    square = np.sum(others * others, axis=axis, keepdims=True)
+    share = np.sum(across * others, axis=axis, keepdims=True) / np.where(square > 0, square, 1)
+    term = share * y * total
+    words = f"the term -y sum(dy y) over {s.axes[axis]}"
+    yield Guess("cross-term", f"{words} is missing: what y is divided by is taken for a constant", s.truth - term)
+    size = float(np.sum(term * term))
+    left = 1 + float(np.sum(s.off * term)) / size if size else 1.0
+    if _whole(left - 1):
+        named = named_factor(s, abs(left)) if left else None
+        value, text, reason = named or (abs(left), f"{abs(left):.7g}", "")
+        value, text = (-value, f"-{text}") if left < 0 else (value, text)
+        words = f"{words} is {text} times what it is{reason and f'; {reason}'}"
+        yield Guess("cross-term", words, s.truth + (value - 1) * term)
+
+
 def constant(s: Suspect) -> Iterator[Guess]:
     """A mean, a variance, or both taken for constants, or their terms by a factor."""
-    if s.array is None or s.array.shape != s.truth.shape or not np.isfinite(s.array).all() or not s.known.all():
+    if not _has_terms(s) or s.array is None:
         return
     pairs = list(zip(s.cotangents, s.evidence.outputs, strict=False))
     for axes in reversed(list(subsets([k for k, size in enumerate(s.array.shape) if size > 1]))):
         if np.prod([s.array.shape[k] for k in axes]) < SPARE or not _adds_up(s, axes):
             continue
-        over = " ".join(s.axes[k] for k in axes)
-        for dy, y in pairs:
+        over = listed([s.axes[k] for k in axes])
+        for which, (dy, y) in enumerate(pairs):
             if not dy.shape == np.shape(y) == s.truth.shape:
                 continue
             wide = np.asarray(y, np.float64)
@@ -101,11 +140,10 @@ def constant(s: Suspect) -> Iterator[Guess]:
                 lacks = _coefficients(s.off, *terms)
                 for m, v in product((0, 1), repeat=2):
                     part = lacks[0] * m, lacks[1] * v
-                    if m or v:
+                    if _whole(part[0]) or _whole(part[1]):
                         yield Guess("factor", _factors(part, over), s.truth + part[0] * terms[0] + part[1] * terms[1])
             if len(axes) == 1 and _spread_out(s, axes, s.truth.shape):
-                words = f"the term -y sum(dy y) over {over} is missing: what y is divided by is taken for a constant"
-                yield Guess("cross-term", words, s.truth + _along(s.off, wide, axes))
+                yield from _divided(s, which, wide, axes[0])
 
 
 def _groups(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -121,10 +159,10 @@ def _groups(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int
 
 def fitted(s: Suspect) -> Iterator[Guess]:
     """A claim off by a number in each group, or by a multiple of x - mean(x), where the gradient adds up to 0."""
-    if s.array is None or s.array.shape != s.truth.shape or not np.isfinite(s.array).all() or not s.known.all():
+    if not _has_terms(s) or s.array is None:
         return
     for shape, axes in _groups(s.truth.shape):
-        over = " ".join(s.axes[k] for k in axes) if shape == s.truth.shape else "groups"
+        over = listed([s.axes[k] for k in axes]) if shape == s.truth.shape else "groups"
         if np.prod([shape[k] for k in axes]) < SPARE or not _adds_up(s, axes, shape) or not _spread_out(s, axes, shape):
             continue
         x, off = s.array.reshape(shape), s.off.reshape(shape)
@@ -158,16 +196,9 @@ def scale(s: Suspect) -> Iterator[Guess]:
         if np.isfinite(ratio).all():
             words = f"what {name} is multiplied by is taken for a constant: the claim is dy y / {name}"
             yield Guess("frozen-scale", words, ratio)
-        if _elementwise(s):
+        if s.elementwise:
             yield Guess("operand", "the claim is dy y (1 - y), a sigmoid's gradient", dy * wide * (1 - wide))
             continue
         yield Guess("cross-term", "the claim is dy y: the other terms are missing", dy * wide)
         words = "the claim is dy y (1 - y): the terms across entries are missing"
         yield Guess("cross-term", words, dy * wide * (1 - wide))
-
-
-def _elementwise(s: Suspect) -> bool:
-    """Whether each output depends on its own entry alone."""
-    jacobian = s.evidence.jacobian
-    square = jacobian is not None and jacobian.shape[0] == jacobian.shape[1]
-    return jacobian is not None and square and not (jacobian * (1 - np.eye(len(jacobian)))).any()

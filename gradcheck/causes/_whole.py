@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.causes._evidence import ROUNDINGS, SURE, UNIT, Array, Guess, Suspect, axis_names, subsets
+from gradcheck.causes._evidence import ROUNDINGS, SURE, UNIT, Array, Guess, Suspect, axis_names, listed, subsets
 
 FEW = 4  # entries that a factor must fit where it is no number that is known from elsewhere
 PLAIN_BARS = 4  # of a rough derivative that a claim of zero, or of the wrong sign, may be off by: nothing else is near
 CLOSE = 1e-5  # a factor that is nearer to 1 is told by its distance
+SATURATED = 1e-2  # what a factor may be off 0 and 1 and not be told from them
 PLAIN = (2, 3, 4)  # factors that need no reason: a forgotten 1/2, a square
 
 
@@ -44,23 +45,34 @@ def _counts(s: Suspect) -> Iterator[tuple[int, str]]:
             shapes.append((name, axis_names("", arr.ndim), arr.shape))
     for name, axes, shape in shapes:
         for chosen in subsets([k for k, size in enumerate(shape) if size > 1][:5]):
-            words = " ".join(axes[k] for k in chosen) if not axes[0].startswith("axis") else ""
-            words = words or ("axes " if len(chosen) > 1 else "axis ") + " and ".join(str(k) for k in chosen)
-            yield math.prod(shape[k] for k in chosen), f"{words} of {name}"
+            yield math.prod(shape[k] for k in chosen), f"{listed([axes[k] for k in chosen])} of {name}"
 
 
-def known_factors(s: Suspect) -> Iterator[tuple[float, str, str]]:
-    """Factors that mistakes are made of: their value, how they are written, and what they are."""
+def _plain() -> Iterator[tuple[float, str, str]]:
     for n in PLAIN:
         yield n, str(n), ""
         yield 1 / n, f"1/{n}", ""
+
+
+def _size(n: int, what: str) -> Iterator[tuple[float, str, str]]:
+    yield n, str(n), f"{n} is the size of {what}"
+    yield 1 / n, f"1/{n}", f"{n} is the size of {what}"
+
+
+def known_factors(s: Suspect) -> Iterator[tuple[float, str, str]]:
+    """Factors that mistakes are made of, the usual ones first: their value, how they are written, what they are."""
+    yield from _plain()
+    for k, dy in enumerate(s.cotangents):  # a mean over the batch
+        if dy.ndim and dy.shape[0] > 1:
+            yield from _size(dy.shape[0], f"{s.labels(k)[0]} of the output")
     for name, value in s.evidence.constants.items():
         if value and value != 1:
             for factor, form in ((value, name), (1 / value, f"1/{name}"), (1 - value, f"1 - {name}")):
                 yield factor, form, f"{name} is {value:.6g}"
             yield 1 / (1 - value), f"1/(1 - {name})", f"{name} is {value:.6g}"
     for n, what in _counts(s):
-        yield from ((n, str(n), f"{n} is the size of {what}"), (1 / n, f"1/{n}", f"{n} is the size of {what}"))
+        yield from _size(n, what)
+    for n, what in _counts(s):
         bias = f"n = {n} is the size of {what}, and n - 1 divides a variance without bias"
         yield from (((n - 1) / n, f"{n - 1}/{n}", bias), (n / (n - 1), f"{n}/{n - 1}", bias))
         yield from ((math.sqrt(n), f"sqrt({n})", f"{n} is the size of {what}"),)
@@ -77,7 +89,9 @@ def named_factor(s: Suspect, found: float) -> tuple[float, str, str] | None:
     if not hits:
         return None
     value, text, _ = hits[0]
-    reasons = list(dict.fromkeys(reason for *_, reason in hits if reason))
+    plain = value in {number for number, *_ in _plain()}  # a small number is many things: only what is equal counts
+    same = [hit for hit in hits if hit[1].removeprefix("1/").isidentifier() or hit[1] == text] if plain else hits
+    reasons = list(dict.fromkeys(reason for *_, reason in same if reason))
     return value, text, "; ".join(reasons[:1]) + (", among others" if len(reasons) > 1 else "")
 
 
@@ -122,6 +136,13 @@ def _spread(s: Suspect) -> Iterator[tuple[str, Array]]:
                 break
 
 
+def _nearly_a_mask(s: Suspect, factor: Array) -> bool:
+    """Whether it is 0 or 1 in all entries but for a little, as a saturated output: not told from entries set to 0."""
+    values = np.broadcast_to(factor, s.truth.shape)[s.seen]
+    off = np.minimum(np.abs(values), np.abs(values - 1))
+    return bool(off.any() and (off <= SATURATED).all())
+
+
 def operand(s: Suspect) -> Iterator[Guess]:
     """One array multiplied in too often, or not at all."""
     for name, values in _spread(s):
@@ -132,6 +153,8 @@ def operand(s: Suspect) -> Iterator[Guess]:
             (np.abs(values), f"|{name}|"),
         )
         for factor, words in forms:
+            if _nearly_a_mask(s, factor):
+                continue
             yield Guess("operand", f"the gradient is multiplied by {words} once too often", s.truth * factor)
             if (factor != 0).all():
                 code = "cotangent" if name.startswith("dy") and factor is values else "operand"
