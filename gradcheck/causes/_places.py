@@ -144,7 +144,7 @@ def _threshold(s: Suspect, wrong: Array) -> str:
     """A bound on the input that parts the wrong entries from all others, where chance seldom does; empty if none."""
     if s.array is None or s.array.shape != wrong.shape or not (right := s.seen & ~wrong).any():
         return ""
-    if 2 > SURE * math.comb(int((wrong | right).sum()), int(wrong.sum())):
+    if math.comb(int((wrong | right).sum()), int(wrong.sum())) * SURE < 2:  # chosen at either end
         return ""
     inside, outside = s.array[wrong], s.array[right]
     for word, bound, other in (("above", outside.max(), inside.min()), ("below", outside.min(), inside.max())):

@@ -68,8 +68,8 @@ HYPOTHESES = (
     _pattern.single,
     _cotangents.coupled,
     _whole.sliced,
-    _statistics.fitted,
     _whole.added,
+    _statistics.fitted,
 )
 LAST = (_places.permuted, _places.border)
 

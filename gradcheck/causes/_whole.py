@@ -90,7 +90,8 @@ def named_factor(s: Suspect, found: float) -> tuple[float, str, str] | None:
         return None
     value, text, _ = hits[0]
     plain = value in {number for number, *_ in _plain()}  # a small number is many things: only what is equal counts
-    same = [hit for hit in hits if hit[1].removeprefix("1/").isidentifier() or hit[1] == text] if plain else hits
+    named = tuple(f"{name} is " for name in s.evidence.constants)
+    same = [hit for hit in hits if hit[1] == text or hit[2].startswith(named)] if plain else hits
     reasons = list(dict.fromkeys(reason for *_, reason in same if reason))
     return value, text, "; ".join(reasons[:1]) + (", among others" if len(reasons) > 1 else "")
 
@@ -162,7 +163,10 @@ def operand(s: Suspect) -> Iterator[Guess]:
 
 
 def added(s: Suspect) -> Iterator[Guess]:
-    """A multiple of the input, or of a cotangent, added on top, as weight decay is."""
+    """A number, or a multiple of the input or of a cotangent, added on top, as weight decay is."""
+    if s.known.sum() > FEW and s.seen.any():
+        level = float(np.mean(s.off[s.known]))
+        yield Guess("added", f"the claim is the gradient plus {level:.6g} in every entry", s.truth + level)
     terms = [] if s.array is None else [(s.evidence.name, s.array)]
     terms += [(s.cotangent(k), np.atleast_1d(dy)) for k, dy in enumerate(s.cotangents)]
     for name, term in terms:
