@@ -113,7 +113,8 @@ def complex_slope(subject: Subject, k: int, at: tuple[int, ...], copy: int) -> t
     slopes = [end.imag / IMAGINARY for end in ends]
     sizes = sum(float(np.abs(dy * slope).sum()) for dy, slope in zip(subject.weights, slopes, strict=True))
     terms = sum(int(np.count_nonzero(slope)) for slope in slopes)
-    own, inner = min(terms, 4 * math.sqrt(terms)) * unit(subject.arrays[k]), (64 + sum(slope.size for slope in slopes)) * UNIT
+    own = min(terms, 4 * math.sqrt(terms)) * unit(subject.arrays[k])
+    inner = (64 + sum(slope.size for slope in slopes)) * UNIT
     return subject.inner(slopes), (own + inner) * sizes
 
 
