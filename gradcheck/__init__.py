@@ -6,6 +6,7 @@
     gradcheck.check_jvp(forward, jvp, arrays)               a hand-written Jacobian-vector product
     gradcheck.check_adjoint(apply, adjoint, x, y)           a pair of linear maps
     gradcheck.check_taylor(forward, backward, arrays)       the rates of the Taylor remainder
+    gradcheck.certified("conv2d", x, w)                     correctly rounded values, and certified_vjp gradients
 
 Everything is imported when it is first named.
 """

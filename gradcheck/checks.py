@@ -132,8 +132,8 @@ def adjoint(trial: Trial) -> None:
             limit = _weighted([*cotangents, *cotangents], limits)
             within = trial.limits_of_gradients(cotangents, arrays)
             limit += _weighted([arrays[k] for k in chosen], [within[k] for k in chosen])
-        what = f"adjoint identity of {op.name} in {', '.join(sorted(inputs))}: <dy, f - f(0)> against <x, dx>"
-        trial.compare("G301", what, "+".join(sorted(inputs)), float(left), float(right), limit)
+        what = f"adjoint identity of {op.name} in {', '.join(sorted(inputs))}: <x, dx> against <dy, f - f(0)>"
+        trial.compare("G301", what, "+".join(sorted(inputs)), float(right), float(left), limit)
 
 
 def _weighted(weights: Sequence[Array], limits: Sequence[Limited | None]) -> float:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
 import gradcheck
+from gradcheck import signals
 
 COMMANDS = {
     "verify": "Check ops of the catalogue (all of them by default).",
@@ -19,7 +25,25 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """The commands of the table, each from the file of its name."""
+    """The commands of the table, each from the file of its name; a signal or a closed pipe ends any of them."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **named: Any) -> Any:
+        if args is None:  # those of the process: it is ours
+            signals.heeded()
+        return super().main(args, *more, **named)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                signals.heed()
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(signals.taken())
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be written at exit
+            sys.exit(128 + signal.SIGPIPE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -48,6 +72,6 @@ def main() -> None:
     gradcheck replay conv2d:0:1       case 1 of seed 0 once more, in detail
     gradcheck explain G201            what a code means, and what to try
 
-    Exit status: 0 all verified, 1 something found, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all verified, 1 something found, 2 wrong usage, 130 interrupted, 143 terminated.
     To check a backward function of your own, see gradcheck.check_gradients in Python.
     """

@@ -327,7 +327,9 @@ def check_gradients(
         with np.errstate(all="ignore"):
             _Check(subject, claims, affordable(subject) if allowed is None else allowed, cuts).run()
     if not report.compared and not report.findings:
-        subject.find("G004", "nothing was compared", Verdict.NOTHING)
+        without = [f"{n} is {a.dtype}" for n, a in zip(subject.names, subject.arrays, strict=True) if not floating(a)]
+        why = f": {', '.join(without)}, and only floating arrays have a gradient" if without else ""
+        subject.find("G004", f"nothing was compared{why}", Verdict.NOTHING)
     report.seconds = time.perf_counter() - start
     return report
 
@@ -350,8 +352,9 @@ def assert_gradients(
     AssertionError
         If `report.ok` does not hold; its message is the whole report.
     """
+    __tracebackhide__ = True  # pytest shows the test, not this function
     options: dict[str, Any] = {"seed": seed, "names": names, "budget": budget, "independent": independent}
     report = check_gradients(forward, backward, arrays, attrs, **options)
     if not report.ok:
-        raise AssertionError(f"\n{report}")
+        raise AssertionError(str(report))
     return report

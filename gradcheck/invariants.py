@@ -151,7 +151,7 @@ def _compare_runs(trial: Trial, code: str, text: str, got: Sequence[Any], want: 
         limit: Any = 0.0
         if code != "G406" and not np.array_equal(a, b, equal_nan=True):
             limited = limits()[place]
-            limit = 0.0 if limited is None else 2 * limited.limit
+            limit = 0.0 if limited is None else 2 * limited.limit + 4 * trial.unit * np.abs(b.astype(np.float64))
         trial.compare(code, f"{name} of {trial.op.name} {text}", name, a, b, limit)
 
 

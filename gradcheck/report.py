@@ -31,6 +31,7 @@ CODES = {
     "G405": "the result depends on how an array lies in memory, or on the layout",
     "G406": "two runs on the same input differ",
 }
+SHOWN = 20  # findings that the text of a report has
 _ORDER = ("MATCH", "KINK", "INCONCLUSIVE", "JUMP", "NONDETERMINISTIC", "NONFINITE", "NOTHING", "WRONG")
 
 
@@ -211,7 +212,10 @@ class Report:
     def __str__(self) -> str:
         resolved = "" if math.isnan(self.resolution) else f", resolution {self.resolution:.1g}"
         head = f"{self.title}: {self.verdict}, {self.compared} entries compared{resolved}, seed {self.seed}"
-        return "\n".join([*map(str, self.findings), head, *(f"  note    {note}" for note in self.notes)])
+        shown = [str(finding) for finding in self.findings[:SHOWN]]
+        if len(self.findings) > SHOWN:
+            shown.append(f"and {len(self.findings) - SHOWN} more findings: report.findings has them all")
+        return "\n".join([*shown, head, *(f"  note    {note}" for note in self.notes)])
 
 
 def coarser(first: float, second: float) -> float:

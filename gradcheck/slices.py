@@ -57,26 +57,24 @@ def _axes(group: Any, ranks: Sequence[int]) -> Axes:
 
 
 def holds(subject: Subject, cut: Cut) -> bool:
-    """Whether forward of the first slice is the first slice of forward; found otherwise."""
+    """Whether forward of the first and of the last slice are those slices of forward; found otherwise."""
 
-    def first(array: Array, axis: int | None) -> Array:
-        return array if axis is None else array[(slice(None),) * axis + (slice(0, 1),)]
+    def cut_out(array: Array, axis: int | None, place: slice) -> Array:
+        return array if axis is None else array[(slice(None),) * axis + (place,)]
 
-    arrays = [first(a, axis) for a, axis in zip(subject.arrays, cut.arrays, strict=True)]
-    want = [first(y, axis) for y, axis in zip(subject.bases, cut.outputs, strict=True)]
-    try:
-        outputs = [y for y in subject.call_forward([a.copy() for a in arrays]) if y is not None]
-        got = [outputs[k] for k in subject.slot]
-        fits = all(g.shape == w.shape for g, w in zip(got, want, strict=True))
-    except Exception as error:
-        got, fits = [], False
-        cause = f": {error.__cause__ or error}"
-    else:
-        cause = ""
-    close = fits and all(largest(g - w) <= FINE * largest(w) for g, w in zip(got, want, strict=True))
+    close, why = True, ""
+    for place in (slice(0, 1), slice(-1, None)):
+        arrays = [cut_out(a, axis, place).copy() for a, axis in zip(subject.arrays, cut.arrays, strict=True)]
+        want = [cut_out(y, axis, place) for y, axis in zip(subject.bases, cut.outputs, strict=True)]
+        try:
+            outputs = [y for y in subject.call_forward(arrays) if y is not None]
+            pairs = list(zip((outputs[k] for k in subject.slot), want, strict=True))
+            close &= all(g.shape == w.shape and largest(g - w) <= FINE * largest(w) for g, w in pairs)
+        except Exception as error:
+            close, why = False, f": {error.__cause__ or error}"
     if not close:
         axes = f"{cut.arrays} of the arrays and {cut.outputs} of the outputs"
-        subject.find("G302", f"forward does not work slice by slice along axes {axes}{cause}")
+        subject.find("G302", f"forward does not work slice by slice along axes {axes}{why}")
     return close
 
 

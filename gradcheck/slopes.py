@@ -236,7 +236,7 @@ def directions(trial: Trial) -> None:
         for half, gradients in halves.items():
             claim = math.fsum(np.concatenate([(gradients[k] * move[k]).ravel() for k in which]).real)
             for method, estimate in found.items():
-                what = f"derivative of {trial.op.name} along a random direction ({method} against {half})"
+                what = f"derivative of {trial.op.name} along a random direction ({half} against {method})"
                 trial.compare("G202", what, "direction", claim, estimate.value, estimate.error + slack)
 
 

@@ -276,7 +276,8 @@ def claimed(subject: Subject) -> dict[int, Array]:
     held = [*cotangents, *arrays]
     report_written(subject, "forward or backward", labels, [*subject.cotangents, *subject.arrays], held)
     if len(kept) != len(subject.arrays):
-        message = f"backward gives {len(kept)} gradients, want {len(subject.arrays)}, one for each array"
+        count = "None" if kept == [None] else f"{len(kept)} gradients"
+        message = f"backward gives {count}, want {len(subject.arrays)} gradients, one for each array"
         subject.find("G002", message)
         return {}
     claims = {}

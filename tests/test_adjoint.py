@@ -116,7 +116,8 @@ def entry(matrix: Array, i: int, j: int, factor: float) -> Array:
 WRONG: dict[str, tuple[Map, Map, Any, Any, str, str]] = {
     "the sign": (lambda x: A @ x, lambda w: -(A.T @ w), X, Y, "G301", "the sign"),
     "a factor 2": (lambda x: A @ x, lambda w: 2 * (A.T @ w), X, Y, "G301", "adjoint is 2 times"),
-    "a factor 1 + 1e-6": (lambda x: A @ x, lambda w: (1 + 1e-6) * (A.T @ w), X, Y, "G301", "adjoint is 1.000001 times"),
+    "a factor 1 + 1e-6": (lambda x: A @ x, lambda w: (1 + 1e-6) * (A.T @ w), X, Y, "G301", "is 1 + 1e-06 times"),
+    "a factor 1 + 1e-13": (lambda x: A @ x, lambda w: (1 + 1e-13) * (A.T @ w), X, Y, "G301", "is 1 + "),
     "not transposed": (lambda x: SQUARE @ x, lambda w: SQUARE @ w, X[:4], Y[:4], "G301", "transposed"),
     "not conjugated": (lambda x: C @ x, lambda w: C.T @ w, X + 1j, Y + 0j, "G301", "the conjugate"),
     "nothing": (lambda x: A @ x, lambda w: 0 * X, X, Y, "G301", "nothing but 0"),

@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import math
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ from gradcheck.checks import PROPERTIES
 from gradcheck.commands import show as commands_show
 from gradcheck.commands.verify import SHOWN
 from gradcheck.explain import explanations
+from gradcheck.processes import spread
 from gradcheck.report import CODES
 from gradcheck.verify import check_drawn
 
@@ -50,9 +55,9 @@ def timeless(value: Any) -> Any:
     return [timeless(entry) for entry in value] if isinstance(value, list) else value
 
 
-def started(*arguments: str, **how: Any) -> subprocess.Popen[str]:
+def started(*arguments: str, program: Sequence[str] = ("-m", "gradcheck"), **how: Any) -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
-    command = [sys.executable, "-m", "gradcheck", *arguments]
+    command = [sys.executable, *program, *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "env": environment}
     return subprocess.Popen(command, **(pipes | how))
 
@@ -114,7 +119,7 @@ except SystemExit as end:
 print(sorted(name for name in sys.modules if name.startswith("gradcheck.")))
 """
     found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert found.stdout.splitlines()[-1] == "['gradcheck.cli']"
+    assert found.stdout.splitlines()[-1] == "['gradcheck.cli', 'gradcheck.signals']"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -297,12 +302,15 @@ def test_the_replay_of_a_finding_finds_it_again(broken: str) -> None:
         (["replay", f"{TWO[0]}:0:-1"], "OP:SEED:CASE"),
         (["replay", f"{TWO[0]}:a:0"], "OP:SEED:CASE"),
         (["replay", f"{TWO[0]}:0:0:0"], "OP:SEED:CASE"),
+        (["replay", f"{TWO[0]}:\u0663:1"], "OP:SEED:CASE"),
+        (["replay", f"{TWO[0]}:{'9' * 5000}:1"], "OP:SEED:CASE"),
+        (["list", "--json", "x" * 300], "cannot be written"),
         (["no-such-command"], "no-such-command"),
         (["explain", "missing-sums"], "did you mean missing-sum"),
         (["explain", "G2001"], "did you mean G201"),
         (["explain", "weather"], "there are G001"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_wrong_usage_exits_2_and_says_what_is_wrong(arguments: list[str], says: str) -> None:
     found = invoke(*arguments)
@@ -331,7 +339,19 @@ def test_json_that_cannot_be_written_exits_2_before_any_work(
         assert "cannot be written" in found.output
 
 
+def test_a_name_as_long_as_the_system_takes_is_written(tmp_path: Path) -> None:
+    target = tmp_path / ("x" * os.pathconf(tmp_path, "PC_NAME_MAX"))
+    assert invoke("list", "--json", str(target)).exit_code == 0
+    assert len(strictly(target.read_text())) == len(OPS)
+    assert list(tmp_path.iterdir()) == [target]
+
+
 # list, show, replay
+
+
+@pytest.mark.parametrize("command", [("show", TWO[0]), ("explain", "G201"), ("list",)], ids=lambda c: c[0])
+def test_no_width_is_taken_for_the_usual_one(command: tuple[str, ...]) -> None:
+    assert invoke(*command, COLUMNS="0").output == invoke(*command, COLUMNS="80").output
 
 
 def test_list_shows_every_op_in_its_family() -> None:
@@ -418,30 +438,135 @@ def survivors(group: int) -> list[int]:
     return found
 
 
+def all_gone(group: int) -> bool:
+    """Whether nothing is left of a session; what has been told to end is given time to."""
+    deadline = time.monotonic() + 10
+    while survivors(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not survivors(group)
+
+
+@contextmanager
+def session(*arguments: str, code: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A run in a session of its own, of which nothing is left in the end; the code comes before the command line."""
+    before = ("-c", f"{code}\nfrom gradcheck.cli import main\nmain()") if code else ("-m", "gradcheck")
+    process = started(*arguments, program=before, start_new_session=True, preexec_fn=heeds_ctrl_c)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+
+
+ENDLESS = ("verify", "--cases", "1000")
+READY = "from gradcheck import signals; signals.heeded(); print('ready', flush=True)"
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_tells_what_was_done_exits_130_and_leaves_nothing_behind(jobs: int, tmp_path: Path) -> None:
     target = tmp_path / "result.json"
-    names = [op.name for op in OPS]
-    arguments = ("verify", *names, "--cases", "1000", "-j", str(jobs), "--json", str(target))
-    process = started(*arguments, start_new_session=True, preexec_fn=heeds_ctrl_c)
-    try:
+    with session(*ENDLESS, "-j", str(jobs), "--json", str(target)) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("op ")  # the work begins
-        time.sleep(3 if jobs > 1 else 1)
+        time.sleep(2 if jobs > 1 else 1)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
+        assert all_gone(process.pid)
     assert process.returncode == 130, (out, err)
     done = re.search(r"interrupted; so far: (\d+) ops? verified: ([\d,]+) entries compared", out)
     assert done, (out, err)
     assert int(done[2].replace(",", "")) > 0, out
-    assert "Traceback" not in out + err
+    assert err == ""
     assert not list(tmp_path.iterdir()), "the JSON of a half run"
-    deadline = time.monotonic() + 5
-    while survivors(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not survivors(process.pid)
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
+def test_ctrl_c_at_any_moment_exits_130_with_one_line(moment: float) -> None:
+    with session(*ENDLESS, "-j", "2", code=READY) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(moment)  # imports, the start of the processes, their imports, work
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert all_gone(process.pid)
+    assert (process.returncode, err) == (130, ""), out
+    assert out.splitlines()[-1].startswith("interrupted; so far: "), out
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.6])
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("command", ["verify", "mutants"])
+def test_sigterm_ends_every_process_and_exits_143(command: str, jobs: int, moment: float) -> None:
+    with session(command, "--cases", "1000", "-j", str(jobs), OPS[0].name, code=READY) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(moment)
+        process.terminate()
+        out, err = process.communicate(timeout=30)
+        assert all_gone(process.pid)
+    assert (process.returncode, err) == (143, ""), out
+    assert out.splitlines()[-1].startswith("interrupted; so far: "), out
+
+
+def test_no_process_outlives_a_parent_that_was_killed() -> None:
+    with session(*ENDLESS, "-j", "2") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.5)
+        assert len(survivors(process.pid)) >= 3, "two, and who started them"
+        process.kill()
+        process.wait(timeout=30)
+        assert all_gone(process.pid)
+
+
+def test_ctrl_c_ends_a_command_that_waits_for_a_reader(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with session("list", "--json", str(tmp_path / "pipe"), code=f"{READY}; signals.GRACE = 0.5") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    ignored = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    with session("explain", "G201", code=f"{ignored}; {READY}; os.kill(os.getpid(), signal.SIGINT)") as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, ""), out
+
+
+def test_an_exception_in_another_process_arrives_and_says_where_it_was_raised() -> None:
+    with pytest.raises(ValueError, match="math domain error") as raised:
+        dict(spread(math.sqrt, [4.0, -1.0, 9.0], 2))
+    assert "_serve" in "".join(raised.value.__notes__)
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_ends_in_its_work_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="ended in the middle of its work"):
+        dict(spread(os._exit, [3, 3, 3], 2))
+    assert not multiprocessing.active_children()
+
+
+def test_work_that_is_spread_is_all_done() -> None:
+    squares = {float(n * n): float(n) for n in range(50)}
+    assert dict(spread(math.sqrt, list(squares), 2)) == squares
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json", "-"), ("verify", TWO[0], "--cases", "1")])
+def test_a_reader_that_goes_ends_a_command_quietly(arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = started(*arguments, stdout=writer)
+    os.close(writer)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGPIPE, err
+    assert "Error" not in err
+    assert "Exception" not in err
 
 
 def test_a_report_that_was_interrupted_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

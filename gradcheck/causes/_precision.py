@@ -80,7 +80,7 @@ def precision(s: Suspect) -> Iterator[Guess]:
             yield Guess("precision", f"the claim is the gradient where inputs and cotangents are {name} numbers", found)
     given, size = s.evidence.arrays[s.evidence.which] if s.evidence.arrays else None, np.abs(s.off)
     own = float(_finfo(given.dtype).eps) if given is not None and given.dtype.kind not in "iub" else 0.0
-    for name, dtype in SHORT.items():
+    for name, dtype in reversed(SHORT.items()):  # a number of eight bits is one of eleven, too
         eps = float(_finfo(dtype).eps)
         if eps <= own or (size > UNITS * eps / 2 * s.top + s.error).any():
             continue

@@ -56,7 +56,8 @@ def cause_of_two_runs(first: Array, second: Array) -> Cause | None:
     with np.errstate(all="ignore"):
         square = float(np.sum(one * one))
         ratio = float(np.sum(one * two)) / square if square else np.nan
-        same = bool((np.abs(two - ratio * one) <= ROUNDINGS * np.finfo(np.float32).eps * np.abs(two)).all())
+        slack = ROUNDINGS * float(np.finfo(np.float32).eps)
+        same = abs(ratio - 1) > slack and bool((np.abs(two - ratio * one) <= slack * np.abs(two)).all())
     if same and abs(ratio - 2) <= WHOLE:
         return Cause("stateful", "the second run gives twice the first: gradients accumulate in a buffer between calls")
     if same and abs(ratio) > WHOLE:

@@ -57,6 +57,7 @@ HYPOTHESES = (
     _alternatives,
     _slips,
     _statistics.constant,
+    _statistics.divided,
     _whole.any_factor,
     _precision.precision,
     _cotangents.halves,

@@ -94,7 +94,7 @@ def _divided(s: Suspect, which: int, y: Array, axis: int) -> Iterator[Guess]:
 
     The entries that others contribute to are k, and no fit to the claim: -k y_i sum(dy_j y_j, j not i).
     """
-    if not s.explains(Guess("", "", s.truth + _along(s.off, y, (axis,)), choices=0)):
+    if not s.explains(Guess("cross-term", "", s.truth + _along(s.off, y, (axis,)), choices=0)):
         return
     if (parts := slices(s, which, (axis,))) is None:
         return
@@ -120,6 +120,17 @@ def _divided(s: Suspect, which: int, y: Array, axis: int) -> Iterator[Guess]:
         yield Guess("cross-term", words, s.truth + (value - 1) * term)
 
 
+def divided(s: Suspect) -> Iterator[Guess]:
+    """The term of a sum over one axis that the output is divided by."""
+    if not _has_terms(s) or s.elementwise:
+        return
+    for which, y in enumerate(s.evidence.outputs[: len(s.cotangents)]):
+        if s.cotangents[which].shape == np.shape(y) == s.truth.shape:
+            for axis, size in enumerate(s.truth.shape):
+                if size >= SPARE and _spread_out(s, (axis,), s.truth.shape):
+                    yield from _divided(s, which, np.asarray(y, np.float64), axis)
+
+
 def constant(s: Suspect) -> Iterator[Guess]:
     """A mean, a variance, or both taken for constants, or their terms by a factor."""
     if not _has_terms(s) or s.array is None:
@@ -129,7 +140,7 @@ def constant(s: Suspect) -> Iterator[Guess]:
         if np.prod([s.array.shape[k] for k in axes]) < SPARE or not _adds_up(s, axes):
             continue
         over = listed([s.axes[k] for k in axes])
-        for which, (dy, y) in enumerate(pairs):
+        for dy, y in pairs:
             if not dy.shape == np.shape(y) == s.truth.shape:
                 continue
             wide = np.asarray(y, np.float64)
@@ -142,8 +153,6 @@ def constant(s: Suspect) -> Iterator[Guess]:
                     part = lacks[0] * m, lacks[1] * v
                     if _whole(part[0]) or _whole(part[1]):
                         yield Guess("factor", _factors(part, over), s.truth + part[0] * terms[0] + part[1] * terms[1])
-            if len(axes) == 1 and _spread_out(s, axes, s.truth.shape):
-                yield from _divided(s, which, wide, axes[0])
 
 
 def _groups(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:

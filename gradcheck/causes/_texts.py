@@ -52,8 +52,8 @@ CAUSES = {
     ),
     "added": Text(
         "a multiple of an array on top",
-        "The claim is the gradient plus a multiple of the input or of the cotangent.",
-        "The mismatch is fitted by each array of its shape.",
+        "The claim is the gradient plus a number, or a multiple of the input or of the cotangent.",
+        "The mismatch is fitted by a number, and by each array of its shape.",
         "return x.T @ dy + decay * w",
         "return x.T @ dy",
         "Weight decay belongs in the optimizer; a residual path adds the cotangent.",
@@ -86,7 +86,8 @@ CAUSES = {
     "zeroed": Text(
         "zero in one place",
         "The claim is 0 at some entries that have a gradient, and right at all others.",
-        "The entries that are wrong are all 0; it is told whether they make a slab or a border.",
+        "The entries that are wrong are all 0; it is told whether they make a slab or a border, and whether a bound on "
+        "the input parts them from all others.",
         "dx[1:-1, 1:-1] = part       # the border stays 0",
         "dx[:] = part",
         "Look at the bounds of loops and slices, at groups never visited, and at the crop of a padded array.",
@@ -135,8 +136,8 @@ CAUSES = {
     "cross-term": Text(
         "the terms across entries are missing",
         "Each output depends on all entries of its slice; the claim has the terms of its own entry only.",
-        "The claim is compared with dy y, with dy y (1 - y), with the diagonal of the Jacobian along each axis; and "
-        "the mismatch with a multiple of y in each slice.",
+        "The claim is compared with dy y, with dy y (1 - y), with the diagonal of the Jacobian along each axis; the "
+        "mismatch with the term -y sum(dy y), of a size that the Jacobian beside its diagonal gives.",
         "return dy * y * (1 - y)     # softmax",
         "return y * (dy - np.sum(dy * y, axis=-1, keepdims=True))",
         "Differentiate what the output is divided by, too.",
@@ -175,9 +176,9 @@ CAUSES = {
     ),
     "precision": Text(
         "too few digits inside",
-        "The claim is rounded to a shorter format, or off by what such a format's rounding does.",
-        "Inputs and cotangents are rounded and the right gradient run on them; every entry is tried whether the format "
-        "holds it exactly; and the errors are measured in units of float32.",
+        "The claim, or a factor of it, is rounded to a shorter format. That an error is small is no evidence of it.",
+        "Inputs and cotangents are rounded and the right gradient run on them, whose errors the claim's must follow; "
+        "or the format holds every entry, or every entry divided by dy, an input or y.",
         "total = np.zeros(n, np.float32)",
         "total = np.zeros(n, x.dtype)",
         "Look for buffers without a dtype of the input, constants in float32, and casts for speed.",

@@ -59,17 +59,23 @@ def _size(n: int, what: str) -> Iterator[tuple[float, str, str]]:
     yield 1 / n, f"1/{n}", f"{n} is the size of {what}"
 
 
+def _batches(s: Suspect) -> Iterator[tuple[float, str, str]]:
+    for k, dy in enumerate(s.cotangents):
+        if dy.ndim and dy.shape[0] > 1:
+            yield from _size(dy.shape[0], f"{s.labels(k)[0]} of the output")
+
+
 def known_factors(s: Suspect) -> Iterator[tuple[float, str, str]]:
     """Factors that mistakes are made of, the usual ones first: their value, how they are written, what they are."""
     yield from _plain()
-    for k, dy in enumerate(s.cotangents):  # a mean over the batch
-        if dy.ndim and dy.shape[0] > 1:
-            yield from _size(dy.shape[0], f"{s.labels(k)[0]} of the output")
+    if s.evidence.output_axes:  # with names, the first is the batch
+        yield from _batches(s)
     for name, value in s.evidence.constants.items():
         if value and value != 1:
             for factor, form in ((value, name), (1 / value, f"1/{name}"), (1 - value, f"1 - {name}")):
                 yield factor, form, f"{name} is {value:.6g}"
             yield 1 / (1 - value), f"1/(1 - {name})", f"{name} is {value:.6g}"
+    yield from _batches(s)
     for n, what in _counts(s):
         yield from _size(n, what)
     for n, what in _counts(s):
@@ -111,12 +117,16 @@ def factor(s: Suspect) -> Iterator[Guess]:
         )
 
 
+def _digits(factor: float) -> str:
+    """A factor in digits; one next to 1 by how far it is off."""
+    return f"{factor:.7g}" if abs(factor - 1) > CLOSE else f"1 {'-' if factor < 1 else '+'} {abs(factor - 1):.3g}"
+
+
 def any_factor(s: Suspect) -> Iterator[Guess]:
     """A factor without a name, where enough entries have it."""
     found, significant = fitted(s, s.truth), np.abs(s.truth) > 16 * s.error
     if math.isfinite(found) and found and np.count_nonzero(significant) >= FEW:
-        text = f"{found:.7g}" if abs(found - 1) > CLOSE else f"1 {'-' if found < 1 else '+'} {abs(found - 1):.3g}"
-        yield _scaled(s, found, f"the claim is {text} times the gradient, everywhere")
+        yield _scaled(s, found, f"the claim is {_digits(found)} times the gradient, everywhere")
 
 
 def _spread(s: Suspect) -> Iterator[tuple[str, Array]]:
@@ -164,7 +174,7 @@ def operand(s: Suspect) -> Iterator[Guess]:
 
 def added(s: Suspect) -> Iterator[Guess]:
     """A number, or a multiple of the input or of a cotangent, added on top, as weight decay is."""
-    if s.known.sum() > FEW and s.seen.any():
+    if s.known.sum() >= FEW - 1 and s.seen.any():
         level = float(np.mean(s.off[s.known]))
         yield Guess("added", f"the claim is the gradient plus {level:.6g} in every entry", s.truth + level)
     terms = [] if s.array is None else [(s.evidence.name, s.array)]
@@ -185,5 +195,5 @@ def sliced(s: Suspect) -> Iterator[Guess]:
         square = np.sum(s.truth * s.truth, axis=others, keepdims=True)
         share = np.sum(s.claim * s.truth, axis=others, keepdims=True) / np.where(square > 0, square, 1)
         words = f"the claim is a multiple of the gradient, with a factor for each place along {s.axes[axis]}"
-        text = f"{words}: from {share.min():.4g} to {share.max():.4g}"
+        text = f"{words}: from {_digits(share.min())} to {_digits(share.max())}"
         yield Guess("factor", text, share * s.truth, (np.abs(share) + 1) * s.error)

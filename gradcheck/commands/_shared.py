@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ class Output:
 
     def console(self) -> Console:
         """Where text goes."""
-        from rich.console import Console
+        from gradcheck.commands._console import Console
 
-        return Console(stderr=self.path == "-", highlight=False, soft_wrap=True)
+        return Console(stderr=self.path == "-")
 
     def write(self, value: Any) -> None:
         """Write the whole file, or leave what was there."""
@@ -36,13 +37,14 @@ class Output:
 
         if self.path == "-":
             sys.stdout.write(to_json(value) + "\n")
+            sys.stdout.flush()
         elif self.path is not None:
             self._put(to_json(value) + "\n")
 
     def _put(self, text: str | None) -> None:
         """Write the file; without a text, only see whether that can be done. A device or a pipe is never replaced."""
-        target = Path(str(self.path)).resolve()
-        unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+        target = Path(os.path.realpath(str(self.path)))
+        unfinished = target.with_name(f".{os.getpid()}.unfinished")
         try:
             if target.exists() and not target.is_file():
                 with target.open("a", encoding="utf-8") as stream:
@@ -55,8 +57,8 @@ class Output:
             reason = f"{self.path} cannot be written ({error.strerror}); admitted: a file in a folder that exists, or -"
             raise click.BadParameter(reason, param_hint="--json") from None
         finally:
-            if unfinished.exists():
-                unfinished.unlink()
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
 
 json_option = click.option(
@@ -89,6 +91,11 @@ def catalogue(family: str | None = None) -> tuple[Op, ...]:
 def ops_counted(count: int) -> str:
     """How many ops, in words."""
     return "1 op" if count == 1 else f"{count} ops"
+
+
+def part_of_limit(report: Report) -> str:
+    """The worst error as a part of its limit."""
+    return f"{report.fraction:.3f}" if report.fraction < 1e4 else f"{report.fraction:.1e}"
 
 
 def result_of(report: Report) -> str:

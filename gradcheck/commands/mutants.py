@@ -47,7 +47,7 @@ def mutants(
     --rivals puts the same mutants through the rules of torch.autograd.gradcheck, slow and fast, of JAX's check_grads,
     and of a comparison under a cotangent of ones on one shape; and all of them on the right ops, for false alarms.
 
-    Exit status: 0 every mutant is found by both, 1 there are survivors, 2 wrong usage, 130 interrupted.
+    Exit status: 0 every mutant is found by both, 1 there are survivors, 2 wrong usage, 130 interrupted, 143 terminated.
     """
     from gradcheck.mutants import Fate
 
@@ -55,7 +55,7 @@ def mutants(
     names = list(dict.fromkeys(op_named(name).name for name in ops)) or [op.name for op in catalogue()]
     jobs = jobs or min(2, os.cpu_count() or 1)
     console = output.console()
-    found, costs, seconds, interrupted = _tried(console, names, cases, seed, jobs, rivals)
+    found, costs, seconds, status = _tried(console, names, cases, seed, jobs, rivals)
     console.print()
     _table(console, "class", found, lambda outcome: outcome.kind)
     survivors = [o for o in found if Fate.SURVIVED in (o.by_op, o.by_gradients)]
@@ -70,10 +70,10 @@ def mutants(
     kills = kills.replace("by_", "check_")
     done = f"{len(found)} mutants of {ops_counted(len(names))} in {seconds:.1f} s, seed {seed}: killed by {kills}"
     console.print(
-        f"\ninterrupted; so far: {done}" if interrupted else f"\n{done}", style="bold red" if survivors else "bold"
+        f"\ninterrupted; so far: {done}" if status else f"\n{done}", style="bold red" if survivors else "bold"
     )
-    if interrupted:
-        sys.exit(130)
+    if status:
+        sys.exit(status)
     output.write(_facts(found, costs, cases, seed, seconds))
     sys.exit(1 if survivors else 0)
 
@@ -142,16 +142,17 @@ def _rivals(console: Console, found: Sequence[Outcome], costs: Sequence[Cost]) -
 
 def _tried(
     console: Console, names: Sequence[str], cases: int, seed: int, jobs: int, rivals: bool
-) -> tuple[list[Outcome], list[Cost], float, bool]:
-    """Try them all with progress; the outcomes, the costs, the seconds, and whether it was interrupted."""
+) -> tuple[list[Outcome], list[Cost], float, int]:
+    """Try them all with progress; the outcomes, the costs, the seconds, the exit status of a signal or 0."""
     import time
     from contextlib import closing
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from gradcheck.mutants.run import performed, tasks
+    from gradcheck.signals import taken
 
-    start, interrupted, waiting, costs = time.perf_counter(), False, list(names), []
+    start, status, waiting, costs = time.perf_counter(), 0, list(names), []
     work, live = tasks(names, cases, seed, rivals), console.is_terminal
     left = {name: sum(task.op == name for task in work) for name in names}
     found: dict[str, list[Outcome]] = {name: [] for name in names}
@@ -170,6 +171,6 @@ def _tried(
                         name = waiting.pop(0)
                         console.print(_row(name, found[name]), markup=False)
         except KeyboardInterrupt:
-            interrupted = True
+            status = taken()
     outcomes = sorted((o for own in found.values() for o in own), key=lambda o: (names.index(o.op), o.name))
-    return outcomes, costs, time.perf_counter() - start, interrupted
+    return outcomes, costs, time.perf_counter() - start, status

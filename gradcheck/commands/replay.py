@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
 
-from gradcheck.commands._shared import Output, json_option, op_named, result_of
+from gradcheck.commands._shared import Output, json_option, op_named, part_of_limit, result_of
+
+NUMBER = "[0-9]{1,4300}"  # as many digits as Python reads
 
 
 @click.command()
@@ -16,11 +19,12 @@ def replay(which: str, json_file: str | None) -> None:
     """Run one case again, in detail: its arrays, and each property in each dtype by itself."""
     from gradcheck.checks import PROPERTIES
     from gradcheck.report import merged
+    from gradcheck.signals import interruptible
     from gradcheck.trial import describe
     from gradcheck.verify import check_drawn, drawn_case
 
     output, parts = Output(json_file), which.split(":")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts[1:]):
+    if len(parts) != 3 or not all(re.fullmatch(NUMBER, part) for part in parts[1:]):
         raise click.BadParameter(f"{which!r}; admitted: OP:SEED:CASE, as conv2d:0:7", param_hint="OP:SEED:CASE")
     op, seed, number = op_named(parts[0]), int(parts[1]), int(parts[2])
     console, case = output.console(), drawn_case(op, seed, number)
@@ -34,10 +38,11 @@ def replay(which: str, json_file: str | None) -> None:
     for prop in PROPERTIES:
         if prop.once and number:
             continue
-        report = check_drawn(op, seed, number, [prop])
+        with interruptible():
+            report = check_drawn(op, seed, number, [prop])
         reports.append(report)
         resolution = f"{report.resolution:12.1e}" if report.resolution == report.resolution else f"{'':12s}"
-        row = f"{prop.name:16s}{report.compared:9,d}{report.fraction:13.3f}{resolution}{report.seconds:9.3f}"
+        row = f"{prop.name:16s}{report.compared:9,d}{part_of_limit(report):>13s}{resolution}{report.seconds:9.3f}"
         console.print(f"{row}  {result_of(report) if report.compared or report.findings else '-'}", markup=False)
     console.print()
     total = merged(op.name, reports, seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.commands._shared import Output, catalogue, json_option, op_named, ops_counted, result_of
+from gradcheck.commands._shared import Output, catalogue, json_option, op_named, ops_counted, part_of_limit, result_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +21,9 @@ _HEAD = f"{'op':22s}{'cases':>7s}{'entries':>11s}{'worst/limit':>13s}{'resolutio
 
 
 def _line(report: Report) -> str:
-    row = f"{report.title:22s}{report.cases:7d}{report.compared:11,d}{report.fraction:13.3f}{report.resolution:12.1e}"
-    return f"{row}{report.seconds:9.2f}  {result_of(report)}"
+    numbers = f"{part_of_limit(report):>13s}{report.resolution:12.1e}{report.seconds:9.2f}"
+    row = f"{report.title:22s}{report.cases:7d}{report.compared:11,d}{numbers}"
+    return f"{row}  {result_of(report)}"
 
 
 def _idle(report: Report, properties: Sequence[str]) -> bool:
@@ -52,7 +53,7 @@ def _table(console: Console, reports: Sequence[Report]) -> None:
     table.add_column("result")
     for report in reports:
         result = f"[{'green' if report.ok else 'red'}]{result_of(report)}[/]"
-        numbers = f"{report.fraction:.3f}", f"{report.resolution:.1e}", f"{report.seconds:.2f}"
+        numbers = part_of_limit(report), f"{report.resolution:.1e}", f"{report.seconds:.2f}"
         table.add_row(report.title, str(report.cases), f"{report.compared:,d}", *numbers, result)
     console.print(table)
 
@@ -93,7 +94,7 @@ def verify(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--property") from None
     jobs = jobs or min(2, os.cpu_count() or 1)
-    reports, seconds, interrupted = _verified(output.console(), names, cases, seed, jobs, properties or None)
+    reports, seconds, status = _verified(output.console(), names, cases, seed, jobs, properties or None)
     console = output.console()
     if console.is_terminal:
         _table(console, reports)
@@ -106,9 +107,9 @@ def verify(
     outcome = f"{len(wrong)} of {len(reports)} ops have findings" if wrong else f"{ops_counted(len(reports))} verified"
     outcome = "nothing was compared" if bad and not wrong else outcome
     done = f"{outcome}: {compared:,d} entries compared in {seconds:.1f} s, seed {seed}"
-    console.print(f"interrupted; so far: {done}" if interrupted else done, style="bold red" if bad else "bold")
-    if interrupted:
-        sys.exit(130)
+    console.print(f"interrupted; so far: {done}" if status else done, style="bold red" if bad else "bold")
+    if status:
+        sys.exit(status)
     output.write(
         {
             "seed": seed,
@@ -123,8 +124,8 @@ def verify(
 
 def _verified(
     console: Console, names: Sequence[str], cases: int, seed: int, jobs: int, properties: tuple[str, ...] | None
-) -> tuple[list[Report], float, bool]:
-    """Run it all with progress; the reports in order, the seconds, and whether it was interrupted."""
+) -> tuple[list[Report], float, int]:
+    """Run it all with progress; the reports in order, the seconds, the exit status of a signal or 0."""
     import time
     from contextlib import closing
 
@@ -139,8 +140,9 @@ def _verified(
 
     from gradcheck.catalogue import performed, tasks
     from gradcheck.report import Report
+    from gradcheck.signals import taken
 
-    start, interrupted, waiting = time.perf_counter(), False, list(names)
+    start, status, waiting = time.perf_counter(), 0, list(names)
     reports = {name: Report(name, seed=seed) for name in names}
     work = tasks(names, seed, cases, properties)
     columns = (TextColumn("{task.description:22s}"), BarColumn(), MofNCompleteColumn(), TextColumn("cases"))
@@ -160,8 +162,8 @@ def _verified(
                     while not live and waiting and reports[waiting[0]].cases == cases:
                         console.print(_line(reports[waiting.pop(0)]))
         except KeyboardInterrupt:
-            interrupted = True
+            status = taken()
     kept = [report for report in reports.values() if report.cases]
     for report in kept:
         report.findings.sort(key=lambda finding: (finding.case, finding.code))
-    return kept, time.perf_counter() - start, interrupted
+    return kept, time.perf_counter() - start, status

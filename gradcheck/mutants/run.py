@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck.catalogue import spread
 from gradcheck.gradients import check_gradients
 from gradcheck.mutants.judge import Bench, Outcome
 from gradcheck.mutants.record import mutants
+from gradcheck.processes import spread
 from gradcheck.report import Verdict
 from gradcheck.rivals import FIXED, RIVALS, Fixed, accepts, black_box
 from gradcheck.verify import check_drawn, drawn_case

@@ -33,7 +33,9 @@ def flint() -> Any:
     try:
         import flint as module
     except ImportError:
-        raise ImportError("balls need python-flint: pip install 'gradcheck[certified]'") from None
+        raise ImportError(
+            "balls need python-flint: pip install 'gradcheck[certified]', or python-flint itself"
+        ) from None
     return module
 
 
