@@ -39,7 +39,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 BUDGET = 20_000  # evaluations of forward
 WORK = 200_000_000  # numbers that go in and come out in all of them, unless more are asked for
-SPARE = 3_000  # evaluations that may at least be spent on doubts
+SPARE = 8_000  # evaluations that may at least be spent on doubts
 GLANCES = 8 * PROBES  # evaluations that random directions take at least
 ALONG = " along random directions"
 ASIDE = 2.0**-10  # how far a point is moved away from kinks

@@ -46,6 +46,10 @@ def hints(name: str, wrong: Callable[..., Array], k: int, cases: int) -> list[st
     return [str(finding.hint) for finding in report.findings]
 
 
+def f4(array: Array) -> Array:
+    return array.astype(np.float32)
+
+
 def softmax(x: Array) -> Array:
     return np.asarray(np.exp(x) / np.exp(x).sum(axis=1, keepdims=True))
 
@@ -88,6 +92,15 @@ def test_a_small_error_is_not_called_rounding(name: str, size: float) -> None:
     assert "[precision]" not in hint(np.sin, lambda dy, x: NOT_ROUNDED[name](dy, x, size))
 
 
+@pytest.mark.parametrize("weights", [f4(X).astype(float), np.arange(20.0).reshape(4, 5)], ids=["float32", "integers"])
+def test_an_input_of_few_digits_is_no_rounding(weights: Array) -> None:
+    def forward(x: Array, w: Array) -> Array:
+        return np.asarray(x * w + 1e-7 * np.sin(x))
+
+    found = hint(forward, lambda dy, x, w: (dy * w, dy * x), X, weights)
+    assert "[precision]" not in found
+
+
 @pytest.mark.parametrize(("name", "k", "wrong"), [
     ("conv2d", 1, lambda g, dy, x, w, *rest: g + 1e-7 * w),
     ("softmax", 0, lambda g, dy, x: g + 1e-7),
@@ -96,10 +109,6 @@ def test_a_small_term_of_an_op_is_called_what_it_is(name: str, k: int, wrong: Ca
     found = hints(name, wrong, k, 3)
     assert not [text for text in found if "[precision]" in text or "[frozen" in text]
     assert [text for text in found if "the gradient plus 1e-07" in text]
-
-
-def f4(array: Array) -> Array:
-    return array.astype(np.float32)
 
 
 ROUNDED: dict[str, Callable[[Array, Array], Array]] = {

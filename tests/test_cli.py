@@ -81,10 +81,10 @@ def wrong_copy() -> reference.Op:
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of an op that is wrong in this process."""
-    right = reference.get
+    right, wrong = reference.get, wrong_copy()
 
     def get(name: str) -> reference.Op:
-        return wrong_copy() if name == OPS[0].name else right(name)
+        return wrong if name == OPS[0].name else right(name)
 
     monkeypatch.setattr(reference, "get", get)
     monkeypatch.setattr(catalogue, "get", get)

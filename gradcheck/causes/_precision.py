@@ -48,7 +48,10 @@ def _held(s: Suspect, dtype: np.dtype[Any], divisor: Array | float = 1.0, near: 
 
 
 def _divisors(s: Suspect) -> Iterator[tuple[str, Array]]:
-    """What a result in few digits may have been multiplied by in many."""
+    """What a result in few digits may have been multiplied by in many; nothing where inputs have few themselves."""
+    floating = [a for a in s.evidence.arrays if a is not None and a.dtype.kind not in "iub" and a.size >= ENOUGH]
+    if any((shortened(a, SHORT["float32"]) == a).all() for a in floating):
+        return
     named = [(s.cotangent(k), dy) for k, dy in enumerate(s.cotangents)]
     named += [(n, a) for n, a in zip(s.evidence.names, s.evidence.arrays, strict=False) if a is not None]
     named += [("y", y) for y in s.evidence.outputs]
