@@ -119,15 +119,13 @@ class Entries:
 
     def reexamine(self) -> None:
         """Look at doubtful entries again, the worst first."""
+        places = np.flatnonzero(self.doubtful)
         with np.errstate(all="ignore"):
-            badness = np.where(np.isnan(self.off), np.inf, self.off / np.maximum(self.error, TINY))
-        for flat in np.argsort(badness, axis=None)[::-1]:
-            at = tuple(int(i) for i in np.unravel_index(flat, self.claim.shape))
-            if not self.doubtful[at]:
-                continue
+            badness = (self.off / np.maximum(self.error, TINY)).ravel()[places]
+        for flat in places[np.argsort(np.where(np.isnan(badness), np.inf, badness))[::-1]]:
             if self.subject.report.evaluations > self.limit or self._hopeless():
                 return
-            self.look_again(at)
+            self.look_again(tuple(int(i) for i in np.unravel_index(flat, self.claim.shape)))
 
     def _hopeless(self) -> bool:
         wrong = [found.verdict is Verdict.WRONG for found in self.diagnoses.values()]

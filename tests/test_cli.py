@@ -1,6 +1,7 @@
 """The command line: in process, and as a process of its own."""
 
 import dataclasses
+import functools
 import json
 import math
 import multiprocessing
@@ -543,6 +544,14 @@ def test_an_exception_in_another_process_arrives_and_says_where_it_was_raised() 
         dict(spread(math.sqrt, [4.0, -1.0, 9.0], 2))
     assert "_serve" in "".join(raised.value.__notes__)
     assert not multiprocessing.active_children()
+
+
+def test_other_processes_never_see_ctrl_c() -> None:
+    mask = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK)
+    blocked = [found for _, found in spread(mask, [(), (), ()], 2)]
+    assert len(blocked) == 3
+    assert all(signal.SIGINT in found for found in blocked)
+    assert signal.SIGINT not in mask(())
 
 
 def test_a_process_that_ends_in_its_work_is_an_error() -> None:
