@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+POSIX = hasattr(signal, "setitimer")  # elsewhere Python's own KeyboardInterrupt has to do
 GRACE = 2.0  # seconds from a signal until it is raised anywhere: several times what all imports take
 
 
@@ -27,6 +28,8 @@ _state = _State()
 
 def heeded() -> None:
     """Note signals from now on, for a process that ends with its run; one that is ignored, as by nohup, stays so."""
+    if not POSIX:
+        return
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
@@ -65,6 +68,9 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def sheltered() -> Iterator[None]:
     """A process that is started in here never sees Ctrl-C, not even while it imports; here it comes later."""
+    if not POSIX:
+        yield
+        return
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGALRM})
     try:
         yield
@@ -74,6 +80,7 @@ def sheltered() -> Iterator[None]:
 
 def taken() -> int:
     """Count the signal as heeded; the exit status for it, 128 and its number (that of Ctrl-C where none was noted)."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    if POSIX:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     came, _state.came = _state.came or signal.SIGINT, 0
     return 128 + came
