@@ -21,7 +21,7 @@ lint: $(VENV)/.dev  ## ruff and mypy --strict
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev  ## the benchmarks
-	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-columns=min,median,rounds \
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-columns=min,median,rounds \
 		--benchmark-json=.benchmarks.json
 	$(BIN)/python benchmarks/ratios.py .benchmarks.json
 
