@@ -198,22 +198,29 @@ def by_steps(subject: Subject, k: int, at: tuple[int, ...], claim: float, own: f
     if found.slopes and found.verdict is Verdict.WRONG and within_kinks(subject, {k: (at, ONE)}, claim, found):
         return replace(found, verdict=Verdict.KINK)
     found = confirmed(found, partial(at_scale, level=level), scale)
-    return settled(found, noise, rounding(subject), partial(at_scale, grain**FINER * wide))
+    return settled(found, noise, rounding(subject), partial(at_scale, grain**FINER * wide), short=grain > UNIT)
 
 
-def settled(found: Diagnosis, noise: float, least: float, at_level: Callable[[float], Diagnosis]) -> Diagnosis:
+def settled(
+    found: Diagnosis, noise: float, least: float, at_level: Callable[[float], Diagnosis], *, short: bool
+) -> Diagnosis:
     """INCONCLUSIVE where much smaller steps tell clearly of another slope: a function that turns fast looks like noise.
 
-    `least` is the noise that rounding makes; where there is little more, there is nothing that may be mistaken.
+    `least` is the noise that rounding makes; where there is little more, there is nothing that may be mistaken. A short
+    format may leave no step that is small enough.
     """
     if found.verdict not in (Verdict.MATCH, Verdict.WRONG) or found.slopes or noise <= LOUD * least:
         return found
     other = at_level(least)
     clear = other.value and math.isfinite(other.error) and 8 * other.error <= abs(other.value)
+    if not clear and short:
+        return replace(
+            found, verdict=Verdict.INCONCLUSIVE, why="noise, or a function that turns faster than steps can tell"
+        )
+    if clear and found.verdict is Verdict.WRONG and other.verdict is Verdict.MATCH and other.slopes is None:
+        return other
     if not clear or abs(other.value - found.value) <= WRONG_AT * (other.error + found.error):
         return found
-    if found.verdict is Verdict.WRONG and other.verdict is Verdict.MATCH and other.slopes is None:
-        return other
     why = f"small steps tell of a slope of {other.value:.6g}, larger ones of {found.value:.6g}"
     return Diagnosis(Verdict.INCONCLUSIVE, other.value, abs(other.value - found.value), why=why)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.diagnose import Diagnosis, diagnose
+from gradcheck.differences import UNIT
 from gradcheck.entry import (
     COARSE,
     DUST,
@@ -179,7 +180,8 @@ class Looks:
         widest = self.widest / GLANCE
         full = confirmed(at_scale(widest), at_scale, widest)
         least = rounding(self.subject) + self._blur(direction)
-        full = settled(full, self.noise, least, partial(at_scale, direction.unit**FINER * widest))
+        fine = partial(at_scale, direction.unit**FINER * widest)
+        full = settled(full, self.noise, least, fine, short=direction.unit > UNIT)
         if full.verdict is Verdict.MATCH and full.error > COARSE * direction.size and direction.size:
             return Diagnosis(Verdict.INCONCLUSIVE, full.value, full.error, why="the error bar is too wide")
         return full
