@@ -217,7 +217,8 @@ def settled(
         return replace(
             found, verdict=Verdict.INCONCLUSIVE, why="noise, or a function that turns faster than steps can tell"
         )
-    if clear and found.verdict is Verdict.WRONG and other.verdict is Verdict.MATCH and other.slopes is None:
+    sharper = clear and other.error < found.error and other.slopes is None
+    if sharper and found.verdict is Verdict.WRONG and other.verdict is Verdict.MATCH:
         return other
     if not clear or abs(other.value - found.value) <= WRONG_AT * (other.error + found.error):
         return found
