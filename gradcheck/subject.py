@@ -276,7 +276,7 @@ def claimed(subject: Subject) -> dict[int, Array]:
     held = [*cotangents, *arrays]
     report_written(subject, "forward or backward", labels, [*subject.cotangents, *subject.arrays], held)
     if len(kept) != len(subject.arrays):
-        count = "None" if kept == [None] else f"{len(kept)} gradients"
+        count = "None" if len(kept) == 1 and kept[0] is None else f"{len(kept)} gradients"
         message = f"backward gives {count}, want {len(subject.arrays)} gradients, one for each array"
         subject.find("G002", message)
         return {}

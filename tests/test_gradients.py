@@ -867,3 +867,11 @@ def test_a_double_backward_is_checked_like_any_backward() -> None:
     assert check_gradients(backward, double_backward, [drawn(3, 4), drawn(3, 4)]).verdict is Verdict.MATCH
     bad = check_gradients(backward, spoilt(double_backward, np.negative), [drawn(3, 4), drawn(3, 4)])
     assert bad.verdict is Verdict.WRONG, str(bad)
+
+
+def test_a_backward_with_one_gradient_or_none_for_two_arrays_is_found() -> None:
+    for result, says in ((drawn(3), "1 gradients"), (None, "None")):
+        report = check_gradients(np.multiply, lambda dy, x, y, result=result: result, [drawn(3), drawn(3)])
+        (finding,) = report.findings
+        assert finding.code == "G002", str(report)
+        assert f"backward gives {says}, want 2 gradients" in finding.message, str(report)
