@@ -46,7 +46,7 @@ ASIDE = 2.0**-10  # how far a point is moved away from kinks
 STEPS = 2.0**-24, 2.0**-4  # of the first look at an entry: neither lost in rounding, nor beyond a scale of 1
 
 
-def _wobble(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
+def _moved_by_an_ulp(subject: Subject, claims: Mapping[int, Array]) -> dict[int, Array]:
     """How far the claims move when every entry of the point moves by an ulp."""
     moved = {k: np.zeros(claim.shape) for k, claim in claims.items()}
     for copy in range(NEIGHBOURS):
@@ -136,7 +136,7 @@ class _Check:
     def _wobble(self, k: int) -> Array:
         """How far a claim moves when the point moves by an ulp."""
         if k not in self.looks.wobble:
-            self.looks.wobble |= _wobble(self.subject, self.claims)
+            self.looks.wobble |= _moved_by_an_ulp(self.subject, self.claims)
         return self.looks.wobble[k]
 
     def _every_entry(self, k: int) -> None:

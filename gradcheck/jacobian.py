@@ -134,14 +134,17 @@ def _sparse(function: Function, probed: Probed, scheme: Scheme, slices: int) -> 
 
     A few columns tell how full the Jacobian is, and so how many colours there are at least.
     """
-    if probed.columns * probed.count <= TRACE * slices or probed.columns * probed.terms > 8 * PATTERN:
+    if (probed.columns - 1) * probed.count <= TRACE * slices:
+        return False  # not even a single colour would do
+    if not 0 < probed.columns * probed.terms <= 8 * PATTERN:
         return False
-    at = np.arange(SAMPLE) * (probed.columns // SAMPLE)
-    found, _ = joined(
-        function, SAMPLE * len(scheme.offsets), [probe(probed, np.arange(SAMPLE), at, scheme)], scheme.dtype
-    )
-    moved = [scheme.terms(y, np.ones(dy.shape))[0][:, 0] != 0 for y, dy in zip(found, probed.cotangents, strict=True)]
-    colours = sum(np.count_nonzero(m) for m in moved) / (SAMPLE * probed.count * probed.terms) * probed.columns
+    at, full = np.arange(SAMPLE) * (probed.columns // SAMPLE), 0
+    for low, high in chunks([probed], scheme, SAMPLE):
+        moved = [probe(probed, np.arange(high - low), at[low:high], scheme)]
+        found, _ = joined(function, (high - low) * len(scheme.offsets), moved, scheme.dtype)
+        for y, dy in zip(found, probed.cotangents, strict=True):
+            full += int(np.count_nonzero(scheme.terms(y, np.ones(dy.shape))[0][:, 0]))
+    colours = full / (SAMPLE * probed.count * probed.terms) * probed.columns
     return bool(TRACE * slices < (probed.columns - colours) * probed.count)
 
 

@@ -261,8 +261,7 @@ def missed(claim: Array, far: Array, bars: Sequence[float], part: float = 0.01) 
     """The probability that a single entry, wrong by `part` of itself, is missed by all the directions.
 
     `far` is how far a step of 1 goes. An entry is drawn at random from those that are not 0, and its weights are fresh
-    ones, sign * U[0.5, 1.5]; an error
-    is missed where it shifts the slope by less than `WRONG_AT` error bars.
+    ones, sign * U[0.5, 1.5]; an error is missed where it shifts the slope by less than `WRONG_AT` error bars.
     """
     with np.errstate(all="ignore"):
         shift = part * np.abs(claim * far)[claim != 0]

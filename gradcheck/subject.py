@@ -17,10 +17,9 @@ from gradcheck.causes import (
     cause_of_write,
 )
 from gradcheck.report import Finding, Report, Verdict
-from reference._draw import signed, stream
+from reference._draw import stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
 
 ONE_THREAD = 8192  # entries; from 10,000 on, OpenBLAS takes several
 
@@ -79,17 +78,12 @@ class Subject:
         self.neighbours: dict[tuple[int, int], Array] = {}  # of the arrays, an ulp away, by number and copy
         self.single = False  # whether there is but one output
         self.written = False  # whether forward writes to its arrays
-        self.aliased = False  # whether an output shares memory with an array
 
     def find(self, code: str, message: str, verdict: Verdict = Verdict.WRONG, **facts: Any) -> None:
         shapes = " ".join(f"{name} {a.shape} {a.dtype}" for name, a in zip(self.names, self.arrays, strict=True))
         case = ", ".join([shapes, *(f"{k}={_shown(v)}" for k, v in self.attrs.items()), f"seed={self.seed}"])
         finding = Finding(code=code, message=message, verdict=verdict, op=self.report.title, case=case, **facts)
         self.report.findings.append(finding)
-
-    def signed(self, array: Array, *keys: Any) -> Array:
-        """sign * U[0.5, 1.5] in the shape and dtype of `array`."""
-        return signed(stream(self.seed, *keys), array.shape).astype(array.dtype)
 
     def bounded(self, shape: Sequence[int]) -> Array:
         """sign * U[0.5, 1.5], fresh at each call, straight from random bits."""
@@ -220,7 +214,6 @@ def prepared(subject: Subject) -> bool:
     arrays = [a.copy() for a in subject.arrays]
     try:
         outputs = [y for y in subject.call_forward(arrays) if y is not None]
-        subject.aliased = any(np.may_share_memory(y, a) for y in outputs for a in arrays)
         subject.outputs = [y.copy() for y in outputs]
         again = [y for y in subject.call_forward([a.copy() for a in subject.arrays]) if y is not None]
     except Raised as raised:
@@ -331,7 +324,7 @@ def _is_gradient(subject: Subject, k: int, gradient: Any, again: Any) -> bool:
 def _shown(value: Any, how: Callable[[Any], str] = repr) -> str:
     try:
         return how(value)
-    except Exception:
+    except Exception:  # a value under test may not even have a text; the finding that shows it must come out
         return f"<{type(value).__name__}>"
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import reference
-from gradcheck import colouring, differences, jacobian, probes
+from gradcheck import check_op, colouring, differences, jacobian, probes
 from gradcheck.jacobian import gradient
 from gradcheck.probes import Cut
 from gradcheck.trial import Trial
 from gradcheck.verify import drawn_case
-from reference import Op
+from reference import Case, Op
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CASES = 6
@@ -258,3 +258,27 @@ def test_shared_and_missing_arrays_stay_as_they_are() -> None:
     assert (dx.evaluations, dw.evaluations) == (1, 1)
     assert dx.value == pytest.approx(dy * 2 * x * w * w * labels[:, None])
     assert dw.value == pytest.approx((dy * 2 * x * x * w * labels[:, None]).sum(axis=0))
+
+
+ELEMENTWISE = [
+    op
+    for op in reference.ops()
+    if list(op.inputs) == ["x"] and dict(op.outputs) == {"y": "..."} and op.independent == ("...",)
+]
+
+
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.name)
+def test_memory_stays_within_ten_times_what_goes_in_and_out_and_64_megabytes(op: Op) -> None:
+    x = np.random.default_rng(0).normal(size=10**6)
+    tracemalloc.start()
+    try:
+        report = check_op(op, cases=[Case({"x": x})], properties=("derivative",))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.compared == x.size, str(report)
+    assert peak < 10 * 2 * x.nbytes + 64e6, f"{peak / 1e6:.0f} MB"
+
+
+def test_there_are_elementwise_ops() -> None:
+    assert len(ELEMENTWISE) > 3

@@ -230,7 +230,7 @@ class Suspect:
             with np.errstate(all="ignore"):
                 found = function()
                 array = None if found is None else np.atleast_1d(_wide(found))
-        except Exception:
+        except Exception:  # a hypothesis may ask for what the function refuses; then it explains nothing
             return None
         self._left -= 1  # what is refused costs nothing
         if array is None or array.shape != self.claim.shape or not np.isfinite(array).all():

@@ -63,7 +63,7 @@ class Call:
         """Whether a mutant gives other bits, raises, writes to an array, or gives memory that is not its own."""
         try:
             found, arrays = self._run(wrong)
-        except Exception:
+        except Exception:  # whatever a mutant raises, it differs from the right one, which does not
             return True
         if len(found) != len(self.right) or not all(map(same, found, self.right)):
             return True
@@ -78,7 +78,7 @@ class Call:
         """Whether a mutant raises."""
         try:
             self._run(wrong)
-        except Exception:
+        except Exception:  # what is asked for
             return True
         return False
 

@@ -226,7 +226,7 @@ def _share(trial: Trial, wrong: Op) -> float:
     try:
         copies = [None if a is None else a.copy() for a in trial.arrays]
         found = trial.backward([dy.copy() for dy in trial.cotangents], copies, wrong.backward)
-    except Exception:
+    except Exception:  # a mutant that raises is no mere rounding
         return math.inf
     for got, want, limited in zip(found, trial.gradients, trial.gradient_limits, strict=True):
         if got is None or want is None or limited is None:

@@ -102,7 +102,7 @@ def _compiled(places: list[Place], place: Place, tree: ast.FunctionDef) -> Calla
     for module, own in copies.items():
         trees = [tree if (module, name) == place else _functions(module)[name] for m, name in places if m == module]
         code = compile(ast.Module(list(trees), []), str(sys.modules[module].__file__), "exec", dont_inherit=True)
-        exec(code, vars(own))
+        exec(code, vars(own))  # the catalogue's own source, one node changed; nothing from outside
     for own in copies.values():
         for name, value in list(vars(own).items()):
             if inspect.ismodule(value) and value.__name__ in copies:
