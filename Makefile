@@ -7,13 +7,40 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: verify test lint bench build clean help
+.PHONY: verify test test-frameworks test-consumers lint bench build clean help
 
 verify: $(VENV)/.base  ## every formula of the catalogue, on random shapes
 	$(BIN)/gradcheck verify
 
 test: $(VENV)/.dev  ## the tests
 	$(BIN)/python -m pytest
+
+# Frameworks do not bear one another: an environment for each group, Python 3.11, versions as they were tested.
+FRAMEWORKS = torch jax tensorflow onnxruntime
+torch_NEEDS = torch==2.13.0 triton==3.9.0
+torch_TESTS = torch triton
+jax_NEEDS = jax==0.10.2 jaxlib==0.10.2 'mlx[cpu]==0.32.4' tinygrad==0.14.0 autograd==1.9.1
+jax_TESTS = jax mlx tinygrad autograd
+tensorflow_NEEDS = tensorflow-cpu==2.21.0
+tensorflow_TESTS = tensorflow
+onnxruntime_NEEDS = onnxruntime==1.31.1
+onnxruntime_TESTS = onnxruntime
+PYTHON311 ?= $(shell for p in python3.11 python3 python $(HOME)/.pyenv/versions/3.11.*/bin/python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+test-frameworks: $(FRAMEWORKS:%=test-%)  ## the tests on real frameworks (Python 3.11; tinygrad needs clang)
+
+$(FRAMEWORKS:%=test-%): test-%: .venvs/%/.made
+	.venvs/$*/bin/python -m pytest $(foreach name,$($*_TESTS),tests/frameworks/test_$(name).py)
+
+.venvs/%/.made: pyproject.toml Makefile
+	@test -n "$(PYTHON311)" || { echo "Python 3.11 is needed; none was found on the PATH"; exit 1; }
+	$(PYTHON311) -m venv .venvs/$*
+	.venvs/$*/bin/python -m pip install --quiet --disable-pip-version-check $($*_NEEDS) --editable '.[test]'
+	touch $@
+
+test-consumers: $(VENV)/.dev  ## golden vectors read by C++, Rust and JavaScript (g++, rustc, node)
+	$(BIN)/python -m pytest tests/consumers
 
 lint: $(VENV)/.dev  ## ruff and mypy --strict
 	$(BIN)/ruff check
@@ -34,7 +61,7 @@ clean:  ## remove what the other targets made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found on the PATH"; exit 1; }

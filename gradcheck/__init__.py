@@ -2,6 +2,7 @@
 
     gradcheck.check_gradients(forward, backward, arrays)    any function with a hand-written backward
     gradcheck.check_op("conv2d")                            an op of the catalogue, every property
+    gradcheck.check_against("conv2d", forward, backward)    another implementation of an op, against the catalogue
     gradcheck.assert_gradients(forward, backward, arrays)   the same as the first, for tests
     gradcheck.check_jvp(forward, jvp, arrays)               a hand-written Jacobian-vector product
     gradcheck.check_adjoint(apply, adjoint, x, y)           a pair of linear maps
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from gradcheck.adjoint import check_adjoint
     from gradcheck.certify import certified, certified_vjp
     from gradcheck.gradients import assert_gradients, check_gradients
+    from gradcheck.implementation import Implementation
     from gradcheck.jvp import check_jvp
+    from gradcheck.oracle import assert_matches, check_against
     from gradcheck.report import Finding, Report, Verdict
     from gradcheck.taylor import check_taylor
     from gradcheck.verify import check_op
@@ -27,10 +30,13 @@ _HOME = {
     "Finding": "report",
     "Report": "report",
     "Verdict": "report",
+    "Implementation": "implementation",
     "assert_gradients": "gradients",
+    "assert_matches": "oracle",
     "certified": "certify",
     "certified_vjp": "certify",
     "check_adjoint": "adjoint",
+    "check_against": "oracle",
     "check_gradients": "gradients",
     "check_jvp": "jvp",
     "check_op": "verify",
@@ -39,12 +45,15 @@ _HOME = {
 __version__ = "0.1.0"
 __all__ = [
     "Finding",
+    "Implementation",
     "Report",
     "Verdict",
     "assert_gradients",
+    "assert_matches",
     "certified",
     "certified_vjp",
     "check_adjoint",
+    "check_against",
     "check_gradients",
     "check_jvp",
     "check_op",

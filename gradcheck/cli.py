@@ -16,6 +16,8 @@ from gradcheck import signals
 
 COMMANDS = {
     "verify": "Check ops of the catalogue (all of them by default).",
+    "check": "Check another implementation of an op, in its layout, dtype and conventions.",
+    "vectors": "Golden vectors: cases with their truths and limits, as files.",
     "list": "List the ops.",
     "show": "Show one op: formula, shapes, attributes, conventions, sources.",
     "replay": "Run one case again, in detail.",
@@ -68,6 +70,7 @@ def main() -> None:
     \b
     gradcheck verify                  every formula of the catalogue, on random shapes, every property
     gradcheck verify conv2d linear    two of them
+    gradcheck check conv2d -i mine:op another implementation of a formula, against the catalogue
     gradcheck show max_pool2d         one formula: shapes, attributes, conventions, sources
     gradcheck replay conv2d:0:1       case 1 of seed 0 once more, in detail
     gradcheck explain G201            what a code means, and what to try

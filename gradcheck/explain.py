@@ -152,6 +152,58 @@ _FINDINGS = {
         "y = x * mask                # the mask is an input",
         "Fix seeds, hand randomness in, and look for uninitialised memory and for state between calls.",
     ),
+    "G501": (
+        "An entry of an implementation's output is further off the reference than its arithmetic explains.",
+        "The reference is run in double precision on the same rounded inputs; the limit follows from the operations "
+        "that the implementation says it does: the accumulator's roundings, and one of the output.",
+        "y = np.convolve(x, w)       # the kernel is flipped",
+        "y = np.correlate(x, w)",
+        "The hint names a convention that would match, or what the errors look like. Debug the shrunk case.",
+    ),
+    "G502": (
+        "An entry of an implementation's gradient is further off the reference than its arithmetic explains.",
+        "As for the output. The reference's own gradients are checked against the derivative of its formula.",
+        "dw = x.T @ dy / len(x)",
+        "dw = x.T @ dy",
+        "Look whether the forward agrees: if it does, the backward belongs to another function.",
+    ),
+    "G503": (
+        "Every entry is within its limit, but the errors together are larger, or lean to one side, or gather in a row "
+        "or column, more than rounding does.",
+        "The errors of sums of products are measured in units of the deviation that their additions have in any order.",
+        "y = (x @ w).view('u4') & ~0xffff   # truncated to bfloat16",
+        "y = (x @ w).astype(bfloat16)",
+        "Declare how the kernel computes: accumulate='bfloat16', or rounding='toward_zero'. If it should not, look for "
+        "a cast inside the loop, a split sum, a stale tile.",
+    ),
+    "G504": (
+        "On small integers, every partial sum is exact in any order, so that the result must be, too. It is not.",
+        "The case is run again with integers that are small enough for the accumulator and the output.",
+        "for k in range(K - 1): ...  # the last term is left out",
+        "for k in range(K): ...",
+        "An index is wrong, a tile is stale, or the accumulator is shorter than declared.",
+    ),
+    "G505": (
+        "The implementation crashed, aborted, exited, did not answer in time, or took more memory than it may.",
+        "It runs in an interpreter of its own (isolate=True), and a new one is started for the next case.",
+        "float y[16]; for (i = 0; i < n; i++) y[i] = x[i];",
+        "float *y = out[0].data;",
+        "Run the case that the finding names under a debugger, or with a sanitizer.",
+    ),
+    "G506": (
+        "A failure that was listed as known did not occur: it is repaired, or its entry names other attributes.",
+        "Each entry that names this op and met a case is compared with what was found.",
+        "[[failure]] op = 'conv2d'   # repaired since",
+        "                            # no entry",
+        "Delete the entry from the file of known failures.",
+    ),
+    "G507": (
+        "The largest error is more than `factor` times that of the baseline, and the rounding of the output.",
+        "Both are compared with the truth in double precision.",
+        "check_against(..., no_worse_than=other)",
+        "check_against(...)           # the limit that follows from the arithmetic",
+        "The rule is coarse: without a baseline, entries are judged one by one.",
+    ),
 }
 
 

@@ -30,6 +30,13 @@ CODES = {
     "G404": "a result shares memory with an input, a cotangent or another result",
     "G405": "the result depends on how an array lies in memory, or on the layout",
     "G406": "two runs on the same input differ",
+    "G501": "an implementation's forward differs from the reference",
+    "G502": "an implementation's gradient differs from the reference",
+    "G503": "errors within the limit do not look like rounding errors",
+    "G504": "small integers, of which every partial sum is exact, do not come out exactly",
+    "G505": "an implementation ended its process, did not come back in time, or took too much memory",
+    "G506": "a known failure no longer fails",
+    "G507": "an implementation is worse than its baseline allows",
 }
 SHOWN = 20  # findings that the text of a report has
 _ORDER = ("MATCH", "KINK", "INCONCLUSIVE", "JUMP", "NONDETERMINISTIC", "NONFINITE", "NOTHING", "WRONG")
@@ -209,13 +216,18 @@ class Report:
         """The report as strict JSON."""
         return to_json(self.as_dict())
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """The verdict in a line, and the notes."""
         resolved = "" if math.isnan(self.resolution) else f", resolution {self.resolution:.1g}"
         head = f"{self.title}: {self.verdict}, {self.compared} entries compared{resolved}, seed {self.seed}"
+        return "\n".join([head, *(f"  note    {note}" for note in self.notes)])
+
+    def __str__(self) -> str:
         shown = [str(finding) for finding in self.findings[:SHOWN]]
         if len(self.findings) > SHOWN:
             shown.append(f"and {len(self.findings) - SHOWN} more findings: report.findings has them all")
-        return "\n".join([*shown, head, *(f"  note    {note}" for note in self.notes)])
+        return "\n".join([*shown, self.summary])
 
 
 def coarser(first: float, second: float) -> float:

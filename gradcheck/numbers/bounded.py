@@ -9,6 +9,7 @@ terms in any order, (n - 1) u sum |t|, is charged when the sum is used (Accuracy
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from gradcheck.numbers._compared import ByValue
@@ -33,6 +34,7 @@ class Bounded(ByValue):
 
     unit: ClassVar[float] = 2.0**-53
     floor: ClassVar[float] = 2.0**-1021  # half the smallest subnormal number, in units of u
+    library: ClassVar[Mapping[str, float]] = {}  # units of u for functions that were seen to be less accurate
 
     __slots__ = ("e", "m", "n", "v")
     v: float
@@ -91,10 +93,10 @@ class Bounded(ByValue):
         v, its = top.v / bottom.v, bottom.error
         least = abs(bottom.v) - self.unit * its  # how near to 0 the computed divisor may come
         error = (top.error + abs(v) * its) / least if least > 0 else math.inf
-        return type(self)(v, error + abs(v) + self.floor)
+        return type(self)(v, error + abs(v) * self.library.get("divide", 1.0) + self.floor)
 
-    def _function(self, value: float, slope: float, library: float = LIBRARY) -> Bounded:
-        error = self.error
+    def _function(self, name: str, value: float, slope: float, library: float = LIBRARY) -> Bounded:
+        error, library = self.error, self.library.get(name, library)
         moved = slope * error if error else 0.0  # not inf * 0 where the slope is infinite and the argument exact
         return type(self)(value, moved + library * abs(value) + self.floor)
 
@@ -104,24 +106,26 @@ class Bounded(ByValue):
             abs(exponent * value / self.v) if self.v else (1.0 if exponent == 1 else 0.0 if exponent > 1 else math.inf)
         )
         spread = self._lift(exponent).error * abs(math.log(self.v) * value) if self.v > 0 else 0.0  # of the exponent
-        return self._function(value, slope, LIBRARY + spread / value if value else LIBRARY)
+        found = self._function("power", value, slope)
+        found.e += spread
+        return found
 
     def exp(self) -> Bounded:
         value = math.exp(self.v)
-        return self._function(value, value)
+        return self._function("exp", value, value)
 
     def log(self) -> Bounded:
-        return self._function(math.log(self.v), 1 / abs(self.v))
+        return self._function("log", math.log(self.v), 1 / abs(self.v))
 
     def sqrt(self) -> Bounded:
         value, error = math.sqrt(self.v), self.error
         if error and self.unit * error >= self.v:  # the argument may be 0
             return type(self)(value, math.sqrt(self.v + self.unit * error) / self.unit)
-        return self._function(value, 0.5 / value if value else 0.0, library=1.0)
+        return self._function("sqrt", value, 0.5 / value if value else 0.0, library=1.0)
 
     def tanh(self) -> Bounded:
         value = math.tanh(self.v)
-        return self._function(value, (1 - value) * (1 + value))
+        return self._function("tanh", value, (1 - value) * (1 + value))
 
     @property
     def real(self) -> float:

@@ -63,6 +63,7 @@ OP = Op(
     forward=forward,
     backward=backward,
     sample=sample,
+    layouts={"OI": {"w": "J K"}, "NCHW": {"w": "J K"}},  # as PyTorch stores it
     affine_in=(frozenset({"x", "b"}), frozenset({"w", "b"})),
     independent=("N", "J"),
     witnesses=(

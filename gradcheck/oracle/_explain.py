@@ -1,0 +1,134 @@
+"""Why a result differs: another convention, a well-known mistake in a gradient, what the errors look like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck import conventions
+from gradcheck.causes import in_trial
+from gradcheck.oracle._fingerprint import Again, fingerprint
+from gradcheck.oracle._judge import Judgement
+from gradcheck.oracle._question import Question
+from gradcheck.oracle._truth import Truth
+from gradcheck.report import Finding
+from gradcheck.trial import Trial
+from reference import Op
+
+if TYPE_CHECKING:
+    from gradcheck.oracle._run import Run
+
+Array = np.ndarray[Any, np.dtype[Any]]
+SMALL = 1e3  # limits: what is off by less may be a matter of rounding
+NEAR = 1e-3  # of the largest entry: how near an alternative must come before its limits are worked out
+
+
+def explained(run: Run, question: Question, half: str, finding: Finding, judgement: Judgement) -> str:
+    """The probable cause of a difference; empty where none explains it all."""
+    name = finding.argument
+    got, truth = judgement.wrong[name]
+    pattern = _pattern(question, half, name, got, truth) if question.model.dtype != np.float64 else None
+    if finding.code == "G503" or (pattern is not None and judgement.fraction < SMALL):
+        return pattern or ""
+    if got.shape == truth.value.shape and np.isfinite(got).any():
+        choice = _choice(run, question, half, name, judgement)
+        if choice:
+            return f"it would match with {choice}"
+    if pattern is not None:
+        return pattern
+    return _mistake(question, name, got, truth) if half == "backward" else _of_output(question, name, got, truth)
+
+
+def _pattern(question: Question, half: str, name: str, got: Array, truth: Truth) -> str | None:
+    """What the rounding errors say."""
+    op, place = question.op, question.results(half).index(name)
+    arrays = question.given(half)
+    axes = [op.outputs[output] for output in op.cotangents] if half == "backward" else []
+    names = [question.argument(half, k) for k in range(len(arrays))]
+
+    def call(changed: Any) -> Array:
+        result = getattr(op, half)(*map(_wide, changed), **question.attrs)
+        return np.asarray((result if isinstance(result, tuple) else (result,))[place])
+
+    again = Again(arrays, [*axes, *op.axes.values()], names, call)
+    return fingerprint(got, truth, question.model, again)
+
+
+def _choice(run: Run, question: Question, half: str, name: str, judgement: Judgement) -> str:
+    """The convention under which the reference gives what was got, in every other result that is wrong too."""
+    place = question.results(half).index(name)
+    with np.errstate(all="ignore"):
+        for other in conventions.alternatives(question.op, question.arguments.attrs, run.terms.resolved):
+            try:
+                near = _value(other.op, question, half, place, other.attrs)
+                if near is None or not _near(judgement.wrong[name][0], near):
+                    continue
+                asked = _otherwise(question, other.op, other.attrs)
+                if all(_fits(asked, half, wrong, got) for wrong, (got, _) in judgement.wrong.items()):
+                    return other.text
+            except (ValueError, TypeError, ArithmeticError, IndexError):  # an alternative that the case does not admit
+                continue
+    return ""
+
+
+def _wide(array: Any) -> Any:
+    return array if array is None or array.dtype.kind in "iub" else array.astype(np.float64)
+
+
+def _value(op: Op, question: Question, half: str, place: int, attrs: Any) -> Any:
+    result = getattr(op, half)(*map(_wide, question.given(half)), **attrs)
+    return (result if isinstance(result, tuple) else (result,))[place]
+
+
+def _near(got: Array, value: Array) -> bool:
+    if got.shape != value.shape:
+        return False
+    both = np.isfinite(got) & np.isfinite(value)
+    scale = float(np.max(np.abs(value[both]), initial=0.0))
+    return bool(
+        np.all(np.abs(got - value)[both] <= NEAR * scale) and np.array_equal(np.isfinite(got), np.isfinite(value))
+    )
+
+
+def _otherwise(question: Question, op: Op, attrs: Any) -> Question:
+    from reference import Case
+
+    case = Case(question.case.arrays, attrs)
+    other = Question(op, case, question.model, question.handed, question.seed, question.number, question.errors)
+    other.__dict__["cotangents"] = question.cotangents
+    return other
+
+
+def _fits(question: Question, half: str, name: str, got: Array) -> bool:
+    truth = question.truth(half)[question.results(half).index(name)]
+    if truth is None or truth.value.shape != got.shape:
+        return False
+    return bool(np.all((np.abs(got - truth.value) <= truth.limit) | (got == truth.value)))
+
+
+def _mistake(question: Question, name: str, got: Array, truth: Truth) -> str:
+    """A well-known mistake in a gradient."""
+    trial = Trial(question.op, question.case, question.model.dtype.name, question.seed, question.number)
+    trial.__dict__["cotangents"] = question.cotangents
+    cause = in_trial(trial, question.op.names.index(name.removeprefix("grad_")), got, truth.value, truth.limit)
+    return "" if cause is None else str(cause)
+
+
+def _of_output(question: Question, name: str, got: Array, truth: Truth) -> str:
+    """A sign, a factor or another order of axes in an output."""
+    from gradcheck.causes import Evidence, probable_cause
+
+    evidence = Evidence(
+        name=name,
+        claim=got,
+        truth=truth.value,
+        error=truth.limit,
+        which=0,
+        names=question.op.names,
+        arrays=question.arrays,
+        cotangents=[],
+        outputs=[],
+    )
+    cause = probable_cause(evidence)
+    return "" if cause is None else str(cause).replace("the claim", name).replace("the gradient", "the reference")

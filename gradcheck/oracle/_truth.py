@@ -1,0 +1,205 @@
+"""What is right, and how far a right implementation may be off it: outputs and gradients in double precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from gradcheck import limits
+from gradcheck.compare import half_ulp
+from gradcheck.numbers import Bounded
+from gradcheck.numbers.bounded import LIBRARY
+from gradcheck.oracle._sums import Bounds, Model, Sums
+from gradcheck.trial import cuts, is_floating
+from reference import Op
+
+Array = np.ndarray[Any, np.dtype[Any]]
+SAFE = (1e-9, 1e9)  # magnitudes whose squares' products float32 holds
+
+
+@dataclass(slots=True)
+class Truth:
+    """An output or a gradient, and the limits that follow from the arithmetic done.
+
+    Attributes
+    ----------
+    value : ndarray
+        In double precision; infinite where the output's dtype overflows.
+    limit : ndarray
+        How far each entry of a right implementation may be off; infinite where nothing can be said.
+    axes : str
+        The names of its axes.
+    errors : Sums, Bounds or None
+        What the accumulator may do to each entry, but for what was got; `Sums` where it is a sum of products.
+    """
+
+    value: Array
+    limit: Array
+    axes: str = ""
+    errors: Sums | Bounds | None = None
+
+
+def number_of(model: Model, errors: Mapping[str, float]) -> type[Bounded]:
+    """Numbers with the running error of an accumulator, and of functions whose errors were measured."""
+    info = ml_dtypes.finfo(model.accumulate)
+    unit = float(info.eps) / 2 * (2 if model.rounding == "toward_zero" else 1)
+    least = float(info.smallest_subnormal) if model.accumulate == np.float16 else float(info.smallest_normal)
+    libraries = {name: 2 * error / unit for name, error in errors.items() if 2 * error > LIBRARY * unit}
+    return type("Accumulated", (Bounded,), {"__slots__": (), "unit": unit, "floor": least / unit, "library": libraries})
+
+
+def _boxed(array: Any, number: type[Bounded]) -> Any:
+    if not is_floating(array):
+        return array
+    box = np.empty(array.shape, object)
+    box.ravel()[:] = [number(value) for value in np.asarray(array, np.float64).ravel().tolist()]
+    return box
+
+
+def _wide(array: Any) -> Any:
+    return array.astype(np.float64) if is_floating(array) else array
+
+
+def _from_loops(found: Any, model: Model, number: type[Bounded]) -> Truth:
+    flat = [v if isinstance(v, Bounded) else Bounded(float(v)) for v in np.asarray(found, object).ravel()]
+    value, units = (
+        np.array(part, np.float64).reshape(np.shape(found)) for part in ([v.v for v in flat], [v.error for v in flat])
+    )
+    return _rounded(value, (number.unit + Bounded.unit) * units, model, Bounds(value, value, units))
+
+
+def _rounded(value: Array, reach: Array, model: Model, errors: Sums | Bounds | None = None) -> Truth:
+    """What is computed to within `reach`, rounded to the output's dtype: infinite where that surely overflows.
+
+    Where it may, there is no limit; where the value is no number, it must come out as such.
+    """
+    largest = float(ml_dtypes.finfo(model.dtype).max)
+    size, top = np.abs(value), largest + float(half_ulp(np.asarray(largest), model.dtype))
+    rounding = half_ulp(np.minimum(size, largest), model.dtype) if model.dtype != model.accumulate else 0.0
+    surely = (size - reach >= top) | (size == np.inf)
+    limit = np.where(size + reach >= top, np.inf, reach + rounding)
+    limit = np.where(surely | np.isnan(value), 0.0, limit)
+    return Truth(np.where(surely, np.copysign(np.inf, value), value), limit, errors=errors)
+
+
+class Truths:
+    """Outputs and gradients of one call of an op, each made when it is asked for.
+
+    Parameters
+    ----------
+    op : Op
+    arrays, cotangents : sequence of ndarray or None
+        Already rounded to the dtype.
+    attrs : mapping
+    model : Model
+        How the implementation says it computes.
+    errors : mapping
+        The largest relative errors that were measured in the implementation's framework, by function.
+    """
+
+    def __init__(
+        self,
+        op: Op,
+        arrays: Sequence[Any],
+        cotangents: Sequence[Any],
+        attrs: Mapping[str, Any],
+        model: Model,
+        errors: Mapping[str, float],
+    ) -> None:
+        self.op, self.attrs, self.model = op, attrs, model
+        self.arrays, self.cotangents = [_wide(a) for a in arrays], [_wide(dy) for dy in cotangents]
+        self.number, self.errors = number_of(model, errors), errors
+        self.summed = limits.applies(op)
+
+    def terms(self) -> int:
+        """How many terms an entry of the outputs is the sum of, at most; 1 where it is no sum of products."""
+        return max(self._terms(), default=1)
+
+    def _terms(self) -> list[int]:
+        if not self.summed:
+            return []
+        cut = [cut for _, cut in cuts(self.op, self.op.arguments(*self.arrays, **self.attrs))]
+        return [limits.terms(self.op, self.arrays, cut, j) for j in range(len(self.op.outputs))]
+
+    def outputs(self) -> list[Truth | None]:
+        """The outputs."""
+        return self._made("forward", self.arrays, self._terms(), list(self.op.outputs.values()))
+
+    def gradients(self) -> list[Truth | None]:
+        """The gradients, one for each input."""
+        op, known = self.op, []
+        if self.summed:
+            slot = [list(op.outputs).index(name) for name in op.cotangents]
+            own = [
+                type(cut)(cut.arrays, tuple(cut.outputs[j] for j in slot))
+                for _, cut in cuts(op, op.arguments(*self.arrays, **self.attrs))
+            ]
+            known = [
+                limits.terms_of_gradient(op, self.cotangents, self.arrays, own, k) for k in range(len(self.arrays))
+            ]
+        return self._made("backward", [*self.cotangents, *self.arrays], known, list(op.axes.values()))
+
+    def _made(self, half: str, arrays: list[Any], terms: Sequence[int], axes: Sequence[str]) -> list[Truth | None]:
+        made = self._sums(half, arrays, terms) if self.summed else self._loops(half, arrays)
+        for truth, names in zip(made, axes, strict=True):
+            if truth is not None:
+                truth.axes = names
+        return made
+
+    def _loops(self, half: str, arrays: Sequence[Any]) -> list[Truth | None]:
+        function = getattr(self.op, f"naive_{half}")
+        try:
+            found = function(*(_boxed(a, self.number) for a in arrays), **self.attrs)
+            return [None if a is None else _from_loops(a, self.model, self.number) for a in _listed(found)]
+        except (ArithmeticError, ValueError):  # NaN, infinity or an overflow: of the numbers beside it nothing is known
+            found = getattr(self.op, half)(*arrays, **self.attrs)
+            return [None if a is None else _rounded(a, np.full(a.shape, np.inf), self.model) for a in _listed(found)]
+
+    def _sums(self, half: str, arrays: Sequence[Any], terms: Sequence[int]) -> list[Truth | None]:
+        function = getattr(self.op, half)
+        values = _listed(function(*arrays, **self.attrs))
+        magnitudes = _listed(self._of_magnitudes(function, arrays, 1))
+        squares = _listed(self._of_magnitudes(function, arrays, 2)) if self.statistical else [None] * len(values)
+        largest = self._coefficient(function, arrays) if self.statistical else 1.0
+        made: list[Truth | None] = []
+        for value, size, square, count in zip(values, magnitudes, squares, terms, strict=True):
+            if value is None:
+                made.append(None)
+                continue
+            slack = 1 + (count + 4) * 2.0**-23
+            spread = np.zeros(0) if square is None else largest * np.abs(square)
+            sums = Sums(value, value, slack * np.abs(size), spread, count, "")
+            reach = sums.reach(self.model)
+            if (matmul := self.errors.get("matmul", 0.0)) > self.number.unit * max(8, math.sqrt(count)):
+                reach = reach + 2 * matmul * sums.magnitudes
+            made.append(_rounded(value, reach, self.model, sums if self.statistical else None))
+        return made
+
+    @property
+    def statistical(self) -> bool:
+        """Whether the pattern of errors is looked at: for sums of products below double precision."""
+        return self.summed and self.model.dtype != np.float64
+
+    def _coefficient(self, function: Callable[..., Any], arrays: Sequence[Any]) -> float:
+        """At least the largest coefficient of an op of one factor, such as 1/divisor; with two, coefficients are 1."""
+        if len(self.op.affine_in) > 1:
+            return 1.0
+        ones = [np.ones(a.shape) if is_floating(a) else a for a in arrays]
+        sums = _listed(function(*ones, **self.attrs))
+        return max(float(np.max(np.abs(a), initial=1.0)) for a in sums if a is not None)
+
+    def _of_magnitudes(self, function: Callable[..., Any], arrays: Sequence[Any], power: int) -> Any:
+        sizes = [np.abs(a) if is_floating(a) else a for a in arrays]
+        extent = [(a.min(where=a > 0, initial=1.0), a.max(initial=1.0)) for a in sizes if is_floating(a)]
+        single = all(SAFE[0] < low and high < SAFE[1] for low, high in extent)
+        dtype = np.float32 if single else np.float64
+        return function(*(a.astype(dtype) ** power if is_floating(a) else a for a in sizes), **self.attrs)
+
+
+def _listed(found: Any) -> list[Any]:
+    return list(found) if isinstance(found, tuple | list) else [found]
