@@ -96,9 +96,8 @@ def as_implementation(given: Any, framework: str | None = None) -> Implementatio
     if framework is not None:
         if framework not in FRAMEWORKS:
             raise ValueError(f"framework: got {framework!r}; admitted: {', '.join(FRAMEWORKS)}")
-        wrapped = importlib.import_module(f"gradcheck.frameworks.{framework}").wrap(given)
-        assert isinstance(wrapped, Implementation)
-        return wrapped
+        wrap: Callable[..., Implementation] = importlib.import_module(f"gradcheck.frameworks.{framework}").wrap
+        return wrap(given)
     if isinstance(given, tuple | list) and len(given) == 2:
         pair = Implementation(*given)
     else:
@@ -130,6 +129,8 @@ def named(name: str) -> Any:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ValueError(f"implementation: there is no module {error.name!r} in {here} or installed") from None
+    except Exception as error:  # a module may raise anything while it is imported
+        raise ValueError(f"implementation: importing {module} raised {type(error).__name__}: {error}") from error
     for part in path.split("."):
         if not hasattr(found, part):
             owner = found.__name__ if inspect.ismodule(found) else type(found).__name__

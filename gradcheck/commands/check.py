@@ -167,7 +167,7 @@ def _answered(console: Console, terms: Terms) -> Report:
         try:
             with interruptible():
                 return answered(replace(terms, watcher=watcher))
-        except (ValueError, TypeError) as error:  # the implementation cannot be found, no case can be drawn
+        except (ValueError, TypeError, ImportError) as error:  # it cannot be loaded, no case can be drawn
             raise click.UsageError(str(error)) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradcheck.implementation import Implementation, Target
 from gradcheck.oracle._ask import asked, layouts, op_in
-from gradcheck.oracle._cases import drawn_within
+from gradcheck.oracle._posed import posed
 from gradcheck.oracle._run import answered
 from gradcheck.report import Report
 from gradcheck.verify import whole
@@ -34,7 +34,7 @@ def case(
     Case
         In double precision.
     """
-    return drawn_within(op_in(op, layout), attrs or {}, whole("seed", seed, 0), whole("number", number, 0))
+    return posed(op_in(op, layout), attrs or {}, whole("seed", seed, 0), whole("number", number, 0))
 
 
 def check_against(

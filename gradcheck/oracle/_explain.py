@@ -28,6 +28,9 @@ def explained(run: Run, question: Question, half: str, finding: Finding, judgeme
     """The probable cause of a difference; empty where none explains it all."""
     name = finding.argument
     got, truth = judgement.wrong[name]
+    if finding.code == "G402":
+        choice = _choice(run, question, half, name, judgement)
+        return f"it would match with {choice}" if choice else finding.hint
     pattern = _pattern(question, half, name, got, truth) if question.model.dtype != np.float64 else None
     if finding.code == "G503" or (pattern is not None and judgement.fraction < SMALL):
         return pattern or ""

@@ -25,7 +25,7 @@ Reading = Callable[[Judged, Model], str | None]
 
 FEWEST = 8  # entries that a reading must explain
 SHORT = {3: "float8 e5m2", 4: "float8 e4m3", 8: "bfloat16", 11: "float16 or TF32"}  # significant bits
-NEAR = 0.2  # rms from which on additions one by one in a format explain the errors, in units of what is expected
+NEAR = 0.2  # of the errors expected of additions one by one in a format: fewer are not explained by it
 CHANCE = 1e-6  # that entries chosen at random lie in so small a part
 SURE = 5.0  # deviations, or natural logarithms of a likelihood ratio
 PARTS = 4  # partial sums, where there are a few
@@ -101,15 +101,15 @@ def _flushed(found: Judged, model: Model) -> str | None:
     """Subnormal numbers that are 0."""
     got, truth = np.asarray(found.got, np.float64), np.asarray(found.truth, np.float64)
     lost = (got == 0) & (np.abs(truth) < float(ml_dtypes.finfo(model.dtype).smallest_normal))
-    if np.count_nonzero(lost & (truth != 0)) and explains(_giving(found, np.where(lost, truth, got)), model):
+    if np.count_nonzero(lost & (truth != 0)) and explains(_instead(found, np.where(lost, truth, got)), model):
         return f"subnormal numbers of {model.dtype.name} are flushed to zero"
     return None
 
 
-def _giving(found: Judged, got: Array) -> Judged:
-    """The same, had something else been computed."""
+def _instead(found: Judged, got: Array | None = None, truth: Array | None = None) -> Judged:
+    """The same, had something else been computed, or been right."""
     assert isinstance(found, Sums | Bounds)
-    return replace(found, got=got)
+    return replace(found, got=found.got if got is None else got, truth=found.truth if truth is None else truth)
 
 
 def _snapped(values: Array, step: Array, how: Callable[[Array], Array]) -> Array:
@@ -204,7 +204,7 @@ def _part(found: Judged, model: Model) -> str | None:
         return None
     repaired = np.array(found.got, np.float64)
     repaired[box] = np.asarray(found.truth)[box]
-    if not explains(_giving(found, repaired), model):
+    if not explains(_instead(found, repaired), model):
         return None
     told = [
         f"{_indices(own)} of axis {name}"
@@ -226,7 +226,7 @@ def _indices(own: Array) -> str:
     return f"indices {own[0]} to {own[-1]}" + (f" in steps of {step}" if step > 1 else "")
 
 
-def _inputs(found: Sums, model: Model, again: Again) -> str | None:
+def _inputs(found: Judged, model: Model, again: Again) -> str | None:
     """Other inputs: without their last or first index, with a stale one, or shortened."""
     got = np.asarray(found.got, np.float64)
     usual = _size(needed(got, found.truth, model.dtype))
@@ -235,7 +235,7 @@ def _inputs(found: Sums, model: Model, again: Again) -> str | None:
         truth = again.call(arrays)
         if truth.shape != got.shape or 2 * _size(needed(got, truth, model.dtype)) > usual:
             return False
-        return explains(replace(found, truth=truth), model)
+        return explains(_instead(found, truth=truth), model)
 
     for text, arrays in (*_lost(again), *_shortened(again, model)):
         if fits(arrays):
@@ -307,26 +307,25 @@ class _Digits(Model):
 
 def _accumulated(found: Judged, model: Model) -> str | None:
     """An accumulator of a shorter format, partial sums that are rounded, or inputs that are."""
-    for name in dict.fromkeys([model.dtype.name, "float16", "bfloat16"]):
+    own, meant = model.dtype.name, ""
+    off = np.maximum(np.abs(np.asarray(found.got, np.float64) - found.truth) - half_ulp(found.truth, model.dtype), 0)
+    cause, bits = _growth(found, model) if isinstance(found, Sums) else ("unknown", math.inf)
+    for name in dict.fromkeys([own, "float16", "bfloat16"]):
         shorter = replace(model, accumulate=name, rounding="nearest")
         if shorter.unit <= model.unit or not explains(found, shorter):
             continue
-        rms = _rms(found, shorter)
-        meant = f": declare accumulate='{name}' if that is meant" if name == model.dtype.name else ""
-        if not isinstance(found, Sums):
-            return f"intermediate results are rounded to {name}{meant}" if rms >= NEAR / 10 else None
-        cause, bits = _growth(found, model)
-        alike = cause == "sums" and abs(bits + math.log2(shorter.unit)) < 0.5
-        if alike or (name == model.dtype.name and rms >= NEAR and cause in ("sums", "unknown")):
-            return f"accumulates in {name}{meant}"
-    return _digits(found, model) if isinstance(found, Sums) else None
-
-
-def _rms(found: Judged, model: Model) -> float:
-    """The root mean square of the accumulator's errors, in units of what is expected of it."""
-    off = np.maximum(np.abs(np.asarray(found.got, np.float64) - found.truth) - half_ulp(found.truth, model.dtype), 0)
-    expected = found.noise(model).expected
-    return float(np.sqrt(np.sum(off**2) / np.sum(expected**2))) if np.any(expected) else 0.0
+        declare = f": declare accumulate='{name}' if that is meant" if name == own else ""
+        if not isinstance(found, Sums):  # a bound says little of the usual size: about a rounding is asked for
+            rounded = _size(off) >= NEAR * _size(shorter.unit * found.truth)
+            return f"intermediate results are rounded to {name}{declare}" if rounded else None
+        fits = abs(bits + math.log2(shorter.unit)) < 0.5
+        many = _size(off) >= NEAR * _size(found.noise(shorter).expected)
+        if (cause == "sums" and fits) or (cause == "unknown" and many and name == own):
+            return f"accumulates in {name}{declare}"
+        if cause == "parts" and fits:
+            return f"a few partial sums are rounded to {name}{declare}"
+        meant = meant or declare
+    return _digits(found, model, cause, bits, meant) if isinstance(found, Sums) else None
 
 
 def _growth(found: Sums, model: Model) -> tuple[str, float]:
@@ -352,20 +351,16 @@ def _growth(found: Sums, model: Model) -> tuple[str, float]:
     return (first if likely[first] - likely[second] > SURE else "unknown"), bits[first]
 
 
-def _digits(found: Sums, model: Model) -> str | None:
+def _digits(found: Sums, model: Model, cause: str, left: float, meant: str) -> str | None:
     """How many bits are left, if that explains it, and of what."""
-    for bits in range(ml_dtypes.finfo(model.accumulate).nmant, DIGITS - 1, -1):
-        if explains(found, _Digits(model.dtype, model.accumulate, model.rounding, bits)):
-            break
-    else:
-        return None
-    cause, left = _growth(found, model)
-    if not math.isfinite(left):
+    most = ml_dtypes.finfo(model.accumulate).nmant
+    tried = (_Digits(model.dtype, model.accumulate, model.rounding, bits) for bits in range(most, DIGITS - 1, -1))
+    if not math.isfinite(left) or not any(explains(found, digits) for digits in tried):
         return None
     told = {
-        "sums": f"the errors are those of an accumulator of about {left:.0f} significant bits, added to one by one",
+        "sums": f"the errors are those of an accumulator of about {left:.0f} significant bits",
         "parts": f"the errors are those of a few partial sums, rounded to about {left:.0f} significant bits",
         "terms": "the errors grow with the terms, not with their sums: an input is rounded, or a term is wrong",
-        "unknown": "the errors are those of an accumulator, of partial sums or of inputs of fewer bits than declared",
+        "unknown": f"an accumulator, partial sums or inputs are of fewer bits than declared{meant}",
     }
     return told[cause]

@@ -174,6 +174,7 @@ class Judge:
             turned = cause_of_shape(got.shape, want.shape, *(dy.shape for dy in question.cotangents))
             message = f"{name} has the wrong shape: got {got.shape}, want {want.shape} [{truth.axes}]"
             self._find("G402", message, argument=name, hint="" if turned is None else str(turned))
+            self.found.wrong[name] = np.asarray(got, np.float64), truth
             return
         got = np.asarray(got, np.float64)
         self._values(name, got, truth)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
+from gradcheck.oracle._cases import admitted
+from gradcheck.oracle._cuts import resized
 from gradcheck.oracle._sums import Model
 from gradcheck.oracle._truth import Truth, Truths
 from gradcheck.trial import describe, is_floating
 from reference import Case, Op
-from reference._draw import signed, stream
+from reference._draw import stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def _signed(bits: np.random.BitGenerator, shape: Sequence[int]) -> Array:
+    """Entries sign * U[0.5, 1.5], of one random word each."""
+    words = np.asarray(bits.random_raw(math.prod(shape)), np.uint64)
+    sizes = (words >> np.uint64(11)) * 2.0**-53 + 0.5
+    return np.asarray(np.where(words & np.uint64(1), sizes, -sizes).reshape(shape))
 
 
 class Question:
@@ -61,7 +71,7 @@ class Question:
         """A random cotangent for each output that takes one: the same for the same shapes."""
         shapes = {name: self.arguments.shape(name) for name in self.op.cotangents}
         bits = {name: stream(self.seed, self.op.name, "oracle", name) for name in shapes}
-        return [signed(bits[name], shape).astype(self.model.dtype) for name, shape in shapes.items()]
+        return [_signed(bits[name], shape).astype(self.model.dtype) for name, shape in shapes.items()]
 
     def given(self, half: str) -> list[Any]:
         """What one half is called with."""
@@ -78,7 +88,7 @@ class Question:
 
     @cached_property
     def _truths(self) -> Truths:
-        return Truths(self.op, self.arrays, self.cotangents, self.attrs, self.model, self.errors)
+        return Truths(self.op, self.arguments, lambda: self.cotangents, self.model, self.errors)
 
     @cached_property
     def truths(self) -> list[Truth | None]:
@@ -93,6 +103,22 @@ class Question:
     def truth(self, half: str) -> list[Truth | None]:
         """What a half should give."""
         return self.gradient_truths if half == "backward" else self.truths
+
+    def cut(self, work: int) -> Question:
+        """The same on fewer slices along the axes that the op works along slice by slice, while there is more work."""
+        axes, case = (
+            [axis for axis in self.op.independent_axes(self.arguments.attrs) if isinstance(axis, str)],
+            self.case,
+        )
+        found = self
+        for axis in axes:
+            if found.work() <= work or not axis.isupper():
+                break
+            smaller = resized(self.op, case, axis, 1)
+            if smaller is not None and admitted(self.op, smaller):
+                case = smaller
+                found = Question(self.op, case, self.model, self.handed, self.seed, self.number, self.errors)
+        return found
 
     def describe(self) -> str:
         """The case in a line: shapes, dtype, attributes as they are handed."""

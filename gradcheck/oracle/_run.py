@@ -15,11 +15,12 @@ from gradcheck.conventions import Resolved
 from gradcheck.implementation import Implementation, Target
 from gradcheck.isolation import Isolated
 from gradcheck.oracle._candidate import HALVES, Candidate, Direct
-from gradcheck.oracle._cases import drawn_within, simplest, supported
+from gradcheck.oracle._cases import simplest, supported
 from gradcheck.oracle._explain import explained
 from gradcheck.oracle._integers import exact_questions
 from gradcheck.oracle._judge import Judge, Judgement, Rules
 from gradcheck.oracle._known import KnownFailures
+from gradcheck.oracle._posed import posed
 from gradcheck.oracle._precision import Statistics, judged, pooled
 from gradcheck.oracle._question import Question
 from gradcheck.oracle._shrink import shrunk
@@ -27,7 +28,7 @@ from gradcheck.oracle._sums import Model
 from gradcheck.report import Finding, Report, Verdict, coarser
 from reference import Case, Op
 
-WORK = 2**24  # operations: of larger cases only the first is called twice
+WORK = 2**24  # operations: of larger cases a part is called twice, and on integers
 CALLS = 200  # of the implementation, to shrink a case
 FEW = 16  # where every call ends a process
 COARSE = 32  # units in the last place: a framework's function that is further off is told of
@@ -90,7 +91,6 @@ class Run:
         self.groups: dict[tuple[str, str, str], _Group] = {}
         self.statistics: dict[str, list[Statistics]] = {}
         self.compared = dict.fromkeys(self.halves, 0)
-        self.twice = False
         self.aliases = "warning" if self.framework else "error"
         self.errors = self._errors()
 
@@ -116,13 +116,17 @@ class Run:
                 held[name] = attribute.default
         return held
 
+    def within(self) -> dict[str, Any]:
+        """The attributes that are not free: held, fixed by a convention, or given."""
+        return {**self.untaken(), **self.terms.resolved.fixed, **self.terms.attrs}
+
     def questions(self) -> Iterator[Question]:
         """The cases."""
         terms, held = self.terms, self.untaken()
         if held and not isinstance(terms.cases, Sequence):
             told = ", ".join(f"{name}={value!r}" for name, value in held.items())
             self.report.notes.append(f"held at its default, since the implementation does not take it: {told}")
-        within = {**held, **terms.resolved.fixed, **terms.attrs}
+        within = self.within()
         if isinstance(terms.cases, Sequence):
             for number, case in enumerate(terms.cases):
                 values = supported(self.op, terms.attrs)
@@ -131,7 +135,7 @@ class Run:
             return
         numbers = range(terms.cases) if terms.only is None else [terms.only]
         for number in numbers:
-            yield self.question(drawn_within(self.op, within, terms.seed, number), number)
+            yield self.question(posed(self.op, within, terms.seed, number), number)
 
     def question(self, case: Case, number: int) -> Question:
         """A case as it is put."""
@@ -174,18 +178,14 @@ class Run:
         for half in self.halves:
             if half == "backward" and not any(truth is not None for truth in question.gradient_truths):
                 continue
-            judgement = self.judgement(question, half, repeat=self._repeats(question))
-            failed |= self._absorb(question, half, judgement)
-            for exact in exact_questions(question, half, WORK) if self.terms.baseline is None else ():
+            part = question.cut(WORK)
+            failed |= self._absorb(question, half, self.judgement(question, half, repeat=part is question))
+            if part is not question:
+                failed |= self._absorb(part, half, self.judgement(part, half, repeat=True))
+            for exact in exact_questions(part, half, WORK) if self.terms.baseline is None else ():
                 failed |= self._absorb(exact, half, self.judgement(exact, half))
         if self.terms.known is not None:
             self.terms.known.met(self.op, question.arguments, question.model.dtype.name, failed, self.halves)
-
-    def _repeats(self, question: Question) -> bool:
-        if question.work() <= WORK:
-            return True
-        first, self.twice = not self.twice, True
-        return first
 
     def judgement(self, question: Question, half: str, repeat: bool = False) -> Judgement:
         """One half of a case, run and judged."""
@@ -197,8 +197,7 @@ class Run:
         masks: dict[str, Any] = {}
         if terms.mask is not None:
             masks = self._masks(question, terms.mask(question.case))
-        allowed = None if terms.baseline is None else self._allowed(question, half)
-        return Rules(self.aliases, allowed, masks)
+        return Rules(self.aliases, self._allowed(question, half), masks)
 
     def _masks(self, question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
         shapes: dict[str, tuple[int, ...]] = {name: question.arguments.shape(name) for name in self.op.outputs}
@@ -215,10 +214,10 @@ class Run:
 
     def _allowed(self, question: Question, half: str) -> dict[str, float] | None:
         """What the baseline's rule admits: `factor` times its own largest error."""
-        assert self.terms.baseline is not None
-        if getattr(self.terms.baseline, half) is None:
+        baseline = self.terms.baseline
+        if baseline is None or getattr(baseline, half) is None:
             return None
-        done = Direct(self.terms.baseline, self.op).perform(half, question.given(half), question.handed)
+        done = Direct(baseline, self.op).perform(half, question.given(half), question.handed)
         if done.failed:
             raise ValueError(f"no_worse_than: the baseline's {half} raised {done.error}")
         judge = Judge(question, half, Rules())
@@ -291,7 +290,7 @@ class Run:
             shown = ", ".join(map(str, group.numbers[:LISTED])) + (", ..." if len(group.numbers) > LISTED else "")
             note.append(f"in {len(group.numbers)} of {self.report.cases} cases: {shown}")
         hint = finding.hint
-        if not hint and finding.argument in group.judgement.wrong:
+        if finding.argument in group.judgement.wrong:
             hint = explained(self, question, group.half, finding, group.judgement)
         again = f"{self.terms.again} --case {question.number}" if self.terms.again else self._again(question)
         return replace(finding, case="\n".join(lines), note="\n".join(note), hint=hint, again=again)
@@ -302,7 +301,7 @@ class Run:
         terms = self.terms
         seed = f", seed={terms.seed}" if terms.seed else ""
         layout = f", layout={self.op.layout!r}" if self.op.layout != "NHWC" else ""
-        within = {**self.untaken(), **terms.resolved.fixed, **terms.attrs}
+        within = self.within()
         attrs = f", attrs={within!r}" if within else ""
         return f"cases=[gradcheck.oracle.case({self.op.name!r}, {question.number}{seed}{layout}{attrs})]{seed}"
 
@@ -325,12 +324,12 @@ class Run:
                     return True
             return False
 
-        case, made = shrunk(self.op, question.case, fails, calls)
+        case, made = shrunk(self.op, question.case, fails, calls, attrs=self.within())
         if id(case) not in smallest:
             return []
         found, other = smallest[id(case)]
         worst = f"   {other.worst}" if other.worst else ""
-        return [f"shrunk to {found.describe()}, in {made} calls{worst}"]
+        return [f"shrunk to {found.describe()}, in {made} {'call' if made == 1 else 'calls'}{worst}"]
 
     def _closing(self) -> None:
         report, terms = self.report, self.terms

@@ -246,7 +246,7 @@ class _Search:
             if array is None or not (is_floating(array) or self.op.kinds.get(name) == "integer"):
                 continue
             for plain in _PLAIN if is_floating(array) else _PLAIN[:1]:
-                plainer = plain(array).astype(array.dtype)
+                plainer = plain(array.astype(np.float64)).astype(array.dtype)
                 if np.array_equal(plainer, array):
                     break
                 case = Case({**self.now.arrays, name: plainer}, self.now.attrs)

@@ -11,7 +11,8 @@ S = sum |t| and Q = sum t^2, in any order:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import ml_dtypes
@@ -23,8 +24,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 KAPPA = 49 / 243  # largest variance, in u^2 s^2, of rounding the partial sums of a growing sum: at y = 9/7 of a binade
 STEP = 1 / 3  # the same of rounding one number: just above a power of two
-UNTOLD = 4.0  # times the deviation: two bits, which the order, correlated terms or Winograd's transforms may cost
+UNTOLD = 4.0  # times the deviation: two bits, which blocks, correlated terms or Winograd's transforms may cost
 BEYOND = 1e6  # deviations that stand for "impossible"
+VALUES = 256  # of products: 4096 terms of so many values drift by what chance allows
 SAMPLE = 1024
 
 
@@ -97,6 +99,9 @@ class Judged(Protocol):
     def noise(self, model: Model) -> Noise:
         """What the accumulator does."""
 
+    def among(self, places: Array) -> Judged:
+        """Some of the entries, as a row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -114,6 +119,11 @@ class Sums:
         How many terms an entry has, at most.
     axes
         The names of the array's axes, such as "N J".
+    drawn
+        Whether the factors were drawn independently of each other, so that the terms are in no order; else the order is
+        taken to be the worst there is.
+    varied
+        Whether the terms have many values, so that they round by chance; else only the limit holds.
     """
 
     got: Array
@@ -122,6 +132,8 @@ class Sums:
     squares: Array
     terms: int
     axes: str = ""
+    drawn: bool = False
+    varied: bool = True
 
     def reach(self, model: Model) -> Array:
         """How far the accumulator may be off, at most."""
@@ -139,16 +151,14 @@ class Sums:
         y, total = np.abs(np.asarray(self.truth, np.float64)), np.asarray(self.magnitudes, np.float64)
         squares = np.asarray(self.squares, np.float64)
         with np.errstate(all="ignore"):
-            alike = (
-                max(1.0, float(np.nan_to_num(np.mean(y * y / squares, where=squares > 0))))
-                if np.any(squares > 0)
-                else 1.0
-            )
+            ratio = y * y / squares
+            alike = max(1.0, float(np.mean(ratio, where=squares > 0))) if np.any(squares > 0) else 1.0
             mean = y * y * (count / 3) + squares * (alike * (count + 1) / 6 + 1)
             largest = (total + y) / 2
             worst = STEP * (count * largest * largest + squares)
             expected = unit * np.sqrt(KAPPA * mean)
-            sigma = np.minimum(UNTOLD * expected, unit * np.sqrt(worst))
+            sigma = unit * np.sqrt(worst)
+            sigma = np.minimum(UNTOLD * expected, sigma) if self.drawn else sigma
             usual = np.minimum(largest, y + 2 * np.sqrt(alike * squares))
             step = 2 * unit * usual * total / squares  # of the partial sums, beside the terms' usual size
             lost = np.nan_to_num(count * unit * usual * step)  # terms below a step round by a rule, not by chance
@@ -156,9 +166,13 @@ class Sums:
         if model.rounding == "toward_zero":  # each addition loses half a step on average
             slack = slack + count * unit * largest
         reach = self.reach(model)
-        alone = _equal_terms(total, squares)
-        slack = reach if alone else np.where(step > 0.5, reach, np.minimum(slack, reach))
+        slack = np.where(step > 0.5, reach, np.minimum(slack, reach)) if self.varied else reach
         return Noise(np.asarray(slack), np.asarray(sigma), np.asarray(expected))
+
+    def among(self, places: Array) -> Sums:
+        """Some of the entries, as a row."""
+        got, truth, total, squares = _taken(places, self.got, self.truth, self.magnitudes, self.squares)
+        return replace(self, got=got, truth=truth, magnitudes=total, squares=squares, axes="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +202,24 @@ class Bounds:
         reach = self.reach(model)
         return Noise(reach, reach / BEYOND, reach)
 
+    def among(self, places: Array) -> Bounds:
+        """Some of the entries, as a row."""
+        got, truth, units = _taken(places, self.got, self.truth, self.units)
+        return replace(self, got=got, truth=truth, units=units, axes="")
 
-def _equal_terms(total: Array, squares: Array) -> bool:
-    """Whether the terms of most entries have one magnitude: S^2 / Q is their number, and they all round alike."""
-    with np.errstate(all="ignore"):
-        number = some_of(np.asarray(total * total / squares))
-        return bool(np.mean(np.abs(number - np.rint(number)) <= 4 * 2.0**-24 * number) > 0.5) if number.size else False
+
+def _taken(places: Array, *arrays: Array) -> list[Array]:
+    return [np.asarray(array).reshape(-1)[places] for array in arrays]
+
+
+def varied(arrays: Sequence[Any]) -> bool:
+    """Whether products of entries of such arrays have many values; a few values round alike, time after time."""
+    number = 1
+    for array in arrays:
+        if array is not None and array.dtype.kind not in "iub":
+            some = some_of(np.abs(array).astype(np.float64))
+            number *= max(1, int(np.unique(some[some > 0]).size))
+    return number >= VALUES
 
 
 def some_of(array: Array) -> Array:

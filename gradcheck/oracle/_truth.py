@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import ml_dtypes
@@ -15,8 +16,9 @@ from gradcheck.compare import half_ulp
 from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import LIBRARY
 from gradcheck.oracle._sums import Bounds, Model, Sums
+from gradcheck.probes import Cut
 from gradcheck.trial import cuts, is_floating
-from reference import Op
+from reference import Arguments, Op
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SAFE = (1e-9, 1e9)  # magnitudes whose squares' products float32 holds
@@ -62,7 +64,7 @@ def _boxed(array: Any, number: type[Bounded]) -> Any:
 
 
 def _wide(array: Any) -> Any:
-    return array.astype(np.float64) if is_floating(array) else array
+    return array.astype(np.float64, copy=False) if is_floating(array) else array
 
 
 def _from_loops(found: Any, model: Model, number: type[Bounded]) -> Truth:
@@ -81,6 +83,8 @@ def _rounded(value: Array, reach: Array, model: Model, errors: Sums | Bounds | N
     largest = float(ml_dtypes.finfo(model.dtype).max)
     size, top = np.abs(value), largest + float(half_ulp(np.asarray(largest), model.dtype))
     rounding = half_ulp(np.minimum(size, largest), model.dtype) if model.dtype != model.accumulate else 0.0
+    if not np.max(size + reach, initial=0.0) >= top and not np.isnan(np.max(size, initial=0.0)):
+        return Truth(value, reach + rounding, errors=errors)
     surely = (size - reach >= top) | (size == np.inf)
     limit = np.where(size + reach >= top, np.inf, reach + rounding)
     limit = np.where(surely | np.isnan(value), 0.0, limit)
@@ -93,9 +97,10 @@ class Truths:
     Parameters
     ----------
     op : Op
-    arrays, cotangents : sequence of ndarray or None
-        Already rounded to the dtype.
-    attrs : mapping
+    arguments : Arguments
+        Of the call; arrays are already rounded to the dtype.
+    cotangents : callable
+        Gives them, when gradients are asked for.
     model : Model
         How the implementation says it computes.
     errors : mapping
@@ -105,16 +110,16 @@ class Truths:
     def __init__(
         self,
         op: Op,
-        arrays: Sequence[Any],
-        cotangents: Sequence[Any],
-        attrs: Mapping[str, Any],
+        arguments: Arguments,
+        cotangents: Callable[[], Sequence[Array]],
         model: Model,
         errors: Mapping[str, float],
     ) -> None:
-        self.op, self.attrs, self.model = op, attrs, model
-        self.arrays, self.cotangents = [_wide(a) for a in arrays], [_wide(dy) for dy in cotangents]
+        self.op, self.attrs, self.model = op, arguments.attrs, model
+        self.arguments, self.cotangents = arguments, cotangents
+        self.arrays = [_wide(arguments.arrays[name]) for name in self.op.names]
         self.number, self.errors = number_of(model, errors), errors
-        self.summed = limits.applies(op)
+        self.summed = limits.applies(self.op)
 
     def terms(self) -> int:
         """How many terms an entry of the outputs is the sum of, at most; 1 where it is no sum of products."""
@@ -123,8 +128,12 @@ class Truths:
     def _terms(self) -> list[int]:
         if not self.summed:
             return []
-        cut = [cut for _, cut in cuts(self.op, self.op.arguments(*self.arrays, **self.attrs))]
+        cut = [cut for _, cut in self._cuts]
         return [limits.terms(self.op, self.arrays, cut, j) for j in range(len(self.op.outputs))]
+
+    @cached_property
+    def _cuts(self) -> list[tuple[str, Cut]]:
+        return cuts(self.op, self.arguments)
 
     def outputs(self) -> list[Truth | None]:
         """The outputs."""
@@ -133,16 +142,12 @@ class Truths:
     def gradients(self) -> list[Truth | None]:
         """The gradients, one for each input."""
         op, known = self.op, []
+        dys = [_wide(dy) for dy in self.cotangents()]
         if self.summed:
             slot = [list(op.outputs).index(name) for name in op.cotangents]
-            own = [
-                type(cut)(cut.arrays, tuple(cut.outputs[j] for j in slot))
-                for _, cut in cuts(op, op.arguments(*self.arrays, **self.attrs))
-            ]
-            known = [
-                limits.terms_of_gradient(op, self.cotangents, self.arrays, own, k) for k in range(len(self.arrays))
-            ]
-        return self._made("backward", [*self.cotangents, *self.arrays], known, list(op.axes.values()))
+            own = [Cut(cut.arrays, tuple(cut.outputs[j] for j in slot)) for _, cut in self._cuts]
+            known = [limits.terms_of_gradient(op, dys, self.arrays, own, k) for k in range(len(self.arrays))]
+        return self._made("backward", [*dys, *self.arrays], known, list(op.axes.values()))
 
     def _made(self, half: str, arrays: list[Any], terms: Sequence[int], axes: Sequence[str]) -> list[Truth | None]:
         made = self._sums(half, arrays, terms) if self.summed else self._loops(half, arrays)
