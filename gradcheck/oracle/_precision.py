@@ -119,7 +119,7 @@ def measured(sums: Judged, model: Model) -> Statistics:
     counted = astray < 0.5
     away = float(np.sum(z * np.sign(truth), where=counted))
     may, spread = float(np.sum(2 * astray, where=counted)), copies * float(np.count_nonzero(counted))
-    worst, names, index = int(np.abs(z).argmax()), sums.axes.split(), np.unravel_index(places, shape)
+    worst, names, index = int(np.abs(z).argmax()), sums.axes.split(), np.unravel_index(places, shape or (1,))
     return Statistics(
         count=places.size,
         worst=float(abs(z[worst])),

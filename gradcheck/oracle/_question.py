@@ -93,7 +93,7 @@ class Question:
     @cached_property
     def truths(self) -> list[Truth | None]:
         """The outputs."""
-        return self._truths.outputs()
+        return self._truths.outputs
 
     @cached_property
     def gradient_truths(self) -> list[Truth | None]:

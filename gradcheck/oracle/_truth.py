@@ -21,6 +21,8 @@ from gradcheck.trial import cuts, is_floating
 from reference import Arguments, Op
 
 Array = np.ndarray[Any, np.dtype[Any]]
+FREEDOM, MORE = 2.0, 4.0  # times the loops' own rounding, and units of the result: for other ways to write a formula
+TINY = 1e-100  # a complex step
 SAFE = (1e-9, 1e9)  # magnitudes whose squares' products float32 holds
 
 
@@ -72,6 +74,7 @@ def _from_loops(found: Any, model: Model, number: type[Bounded]) -> Truth:
     value, units = (
         np.array(part, np.float64).reshape(np.shape(found)) for part in ([v.v for v in flat], [v.error for v in flat])
     )
+    units = np.where(units > 0, FREEDOM * units + MORE * np.abs(value), 0.0)  # what is exact stays so
     return _rounded(value, (number.unit + Bounded.unit) * units, model, Bounds(value, value, units))
 
 
@@ -135,6 +138,7 @@ class Truths:
     def _cuts(self) -> list[tuple[str, Cut]]:
         return cuts(self.op, self.arguments)
 
+    @cached_property
     def outputs(self) -> list[Truth | None]:
         """The outputs."""
         return self._made("forward", self.arrays, self._terms(), list(self.op.outputs.values()))
@@ -147,7 +151,28 @@ class Truths:
             slot = [list(op.outputs).index(name) for name in op.cotangents]
             own = [Cut(cut.arrays, tuple(cut.outputs[j] for j in slot)) for _, cut in self._cuts]
             known = [limits.terms_of_gradient(op, dys, self.arrays, own, k) for k in range(len(self.arrays))]
-        return self._made("backward", [*dys, *self.arrays], known, list(op.axes.values()))
+        made = self._made("backward", [*dys, *self.arrays], known, list(op.axes.values()))
+        first = made[0]
+        if first is not None and not self.summed and len(self._cuts) == self.arrays[0].ndim:
+            first.limit = first.limit + self._reused(dys)
+        return made
+
+    def _reused(self, dys: Sequence[Array]) -> Array | float:
+        """What it costs a gradient, entry by entry, to be made of the rounded output, as y (1 - y) for sigmoid's.
+
+        As far as it moves when the input moves by as much as the output may be off: that times its slope over the op's.
+        """
+        (x, *others), ones = self.arrays, [np.ones(dy.shape) for dy in dys]
+        if len(dys) != 1 or dys[0].shape != x.shape:
+            return 0.0
+        try:
+            bent = self.op.backward(*dys, x + 1j * TINY, *others, **self.attrs)[0].imag / TINY
+        except TypeError:  # not analytic
+            return 0.0
+        slope = self.op.backward(*ones, *self.arrays, **self.attrs)[0]
+        output = self.outputs[0]
+        off = 0.0 if output is None else output.limit
+        return np.asarray(np.nan_to_num(off * np.abs(bent / slope), posinf=0.0))
 
     def _made(self, half: str, arrays: list[Any], terms: Sequence[int], axes: Sequence[str]) -> list[Truth | None]:
         made = self._sums(half, arrays, terms) if self.summed else self._loops(half, arrays)
