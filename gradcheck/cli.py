@@ -17,6 +17,7 @@ from gradcheck import signals
 COMMANDS = {
     "verify": "Check ops of the catalogue (all of them by default).",
     "check": "Check another implementation of an op, in its layout, dtype and conventions.",
+    "docs": "Check the formulas of Markdown, LaTeX and reStructuredText documents.",
     "vectors": "Golden vectors: cases with their truths and limits, as files.",
     "list": "List the ops.",
     "show": "Show one op: formula, shapes, attributes, conventions, sources.",

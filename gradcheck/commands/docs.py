@@ -1,0 +1,191 @@
+"""`gradcheck docs`: the formulas of documents, each evaluated against what it claims."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from gradcheck.commands._shared import Output, json_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradcheck.documents._records import AnnotationError
+    from gradcheck.documents._results import DocumentReport, Verdict
+
+SUFFIXES = (".md", ".rst", ".tex")  # what is looked for in folders
+_STYLES = {"FAIL": "bold red", "CONVENTION": "cyan", "XFAIL": "cyan"}
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, given: float | None) -> float | None:
+    if given is not None and not (0 < given < math.inf):
+        raise click.BadParameter(f"got {given:g}; admitted: seconds above 0")
+    return given
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What sizes and values come from.")
+@click.option("--trials", type=click.IntRange(1), default=3, show_default=True, help="Random shapes for each formula.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for anything that is not read, too.")
+@click.option("--suggest", metavar="FILE", help="Print a first annotation block for FILE.")
+@click.option("--search", type=click.IntRange(0), metavar="N", help="Terms evaluated in search of causes; 0 for none.")
+@click.option(
+    "--time-limit", type=float, callback=_seconds, metavar="SECONDS", help="For each document.  [default: 10.0]"
+)
+@json_option
+def docs(
+    paths: tuple[str, ...],
+    seed: int,
+    trials: int,
+    strict: bool,
+    suggest: str | None,
+    search: int | None,
+    time_limit: float | None,
+    json_file: str | None,
+) -> None:
+    """Check the formulas of Markdown, LaTeX and reStructuredText documents.
+
+    Every displayed formula is read; definitions become the forward model, and every derivative, chain of equalities
+    and matrix form that is stated is evaluated on random shapes. A folder stands for the .md, .rst and .tex files in
+    it. What cannot be inferred is said in annotations: docs/documents.md has the list of their keys.
+
+    \b
+    gradcheck docs notes.md                 one document, and notes.md.gradcheck if it is there
+    gradcheck docs docs/ --strict           all below a folder; what is not read fails
+    gradcheck docs --suggest notes.md       a first annotation block
+    gradcheck docs notes.md --json -        the results as JSON, nothing else on standard output
+
+    Exit status: 0 nothing fails, 1 something does (--strict: or is not read), 2 wrong usage, a wrong annotation, or
+    no formula at all.
+    """
+    if not paths and suggest is None:
+        raise click.UsageError("Missing argument 'PATH'; or give --suggest FILE.")
+    files = list(_documents(paths))
+    given = [*files, *([suggest] if suggest is not None else [])]
+    _no_input_is_written(json_file, given)
+    if json_file is not None and not paths:
+        raise click.UsageError("--json needs a PATH to check")
+    output = Output(json_file)
+    if suggest is not None:
+        _suggest(output.console(), suggest)
+    if paths:
+        limits = {"search": search, "time_limit": time_limit}
+        terms = {"seed": seed, "trials": trials} | {k: v for k, v in limits.items() if v is not None}
+        report = _checked(output.console(), files, terms)
+        _show(output.console(), report)
+        output.write([result.as_dict() for result in report.results])
+        sys.exit(1 if not report.ok or (strict and report.unread) else 0)
+
+
+def _documents(paths: Sequence[str]) -> Iterator[str]:
+    """The documents that are named, and those in the folders that are, in order and each once."""
+    seen: set[str] = set()
+    for path in paths:
+        if not os.path.exists(path):
+            raise _refused(f"got {path!r}, which does not exist; admitted: documents and folders")
+        for file in _walked(path) if os.path.isdir(path) else [path]:
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                yield file
+
+
+def _walked(folder: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise _refused(f"{error.filename} cannot be read ({error.strerror})")
+
+    for where, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(where, name) for name in sorted(names) if name.lower().endswith(SUFFIXES))
+
+
+def _refused(message: str, hint: str = "PATH") -> click.BadParameter:
+    return click.BadParameter(message, param_hint=hint)
+
+
+def _no_input_is_written(output: str | None, documents: Sequence[str]) -> None:
+    """Refuse an output that is a document or a sidecar, by whatever name."""
+    if output in (None, "-"):
+        return
+    for path in (other for document in documents for other in (document, f"{document}.gradcheck")):
+        same = os.path.realpath(path) == os.path.realpath(str(output))
+        if same or (os.path.exists(path) and os.path.exists(str(output)) and os.path.samefile(path, str(output))):
+            raise _refused(f"got {output}, which is also an input; admitted: another file, or -", "--json")
+
+
+def _checked(console: Console, files: Sequence[str], terms: dict[str, Any]) -> DocumentReport:
+    from gradcheck.documents import check_files
+    from gradcheck.signals import interruptible
+
+    with console.status(f"{len(files)} documents"), interruptible(), _usage(files):
+        report = check_files(files, **terms)
+    if not report.results:
+        raise click.UsageError(f"no formula in {', '.join(files) or 'the folders that are given'}")
+    return report
+
+
+class _WrongAnnotations(click.ClickException):
+    """Like a compiler's errors: a line for each, with its place."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, err=True)
+
+
+@contextmanager
+def _usage(files: Sequence[str]) -> Iterator[None]:
+    """What is wrong with a file or an annotation is wrong usage: exit status 2."""
+    from gradcheck.documents._records import AnnotationError
+
+    try:
+        yield
+    except AnnotationError as error:
+        raise _WrongAnnotations("\n".join(_errors(files, error))) from None
+    except OSError as error:
+        raise click.UsageError(f"{error.filename or 'a file'} cannot be read ({error.strerror})") from None
+    except (ImportError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _errors(files: Sequence[str], raised: AnnotationError) -> list[str]:
+    """All that is wrong in the annotations of the documents; the one that was raised if reading finds none."""
+    from gradcheck.documents._extract import read_file
+    from gradcheck.documents._printed import printable
+
+    found = [error for file in files for error in read_file(file).errors] or [raised]
+    return [f"{printable(error.file)}:{error.line}: error: {printable(error.message)}" for error in found]
+
+
+def _suggest(console: Console, file: str) -> None:
+    from rich.text import Text
+
+    from gradcheck.documents._suggest import suggested
+
+    with _usage([file]):
+        console.print(Text(suggested(file)))
+
+
+def _show(console: Console, report: DocumentReport) -> None:
+    from rich.text import Text
+
+    from gradcheck.documents._printed import entry, summary, to_see
+
+    for result in to_see(report):
+        head, newline, rest = entry(result).partition("\n")
+        console.print(Text(head, style=_style(result.verdict)) + Text(newline + rest))
+    *notes, last = summary(report).splitlines()
+    for note in notes:
+        console.print(Text(note, style="yellow"))
+    console.print(Text(last, style="bold" if report.ok else "bold red"))
+
+
+def _style(verdict: Verdict) -> str:
+    return _STYLES.get(verdict.value, "yellow")

@@ -1,0 +1,239 @@
+"""The probable cause of a failing formula: the likeliest small edit that makes it right in every trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradcheck.documents._edit import Edit, Text
+from gradcheck.documents._edits import edits
+from gradcheck.documents._edits_indices import completions
+from gradcheck.documents._edits_sums import missing_sums
+from gradcheck.documents._sites import Setting, dangling, renamed, sites
+from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._tree import Name, Node
+from gradcheck.documents._write import write
+
+CAUSES: Mapping[str, str] = {
+    "missing-sum": "An index is free on the right and absent on the left: it must be summed over.",
+    "spurious-sum": "A sum runs over an index that the left side fixes, or over one too many.",
+    "wrong-index": "One index stands for another, or an index is off by a constant.",
+    "swapped-index": "Two indices of one array are in the wrong order.",
+    "missing-index": "An array has fewer indices than axes.",
+    "sign": "The sign of the whole, of a term, of an exponent or in index arithmetic is wrong.",
+    "factor": "A constant factor, such as 2 or a size, is missing or too many.",
+    "exponent": "An exponent is off by one, or a root is missing or too many.",
+    "transposed": "A matrix or a product must be transposed, or two matrices stand in the wrong order.",
+    "missing-factor": "A factor is missing, perhaps inside a sum.",
+    "spurious-factor": "A factor is too many.",
+    "wrong-bound": "A bound of a sum or of a condition is one off.",
+    "assumed-symmetry": "A matrix is taken for symmetric: A + A^T is written as 2 A.",
+    "reversed-membership": "The sum runs over the members of the wrong set: k in G(d) for d in G(k).",
+    "missing-mean": "A mean is meant and a sum written: 1/N is missing.",
+    "frozen-statistics": "A quantity that depends on the variable is treated as constant.",
+    "inherited": "The member repeats the error of an earlier member of its chain.",
+    "unexpected-pass": "An expected failure does not fail.",
+    "dangling-index": "An index on the right does not occur on the left and is not summed over.",
+    "not-conformable": "Shapes do not fit: of matrices in a product, or of the two sides.",
+    "out-of-range": "An index leaves its axis, and nothing says what holds there.",
+    "spurious-relation": "A sum and its body are parted by a relation sign that does not belong there.",
+    "missing-vec": "A matrix stands where the vector of its entries is meant: vec is missing.",
+    "op-mismatch": "The forward formula differs from the operation that it is tied to.",
+    "kink": "Right at a kink only by a choice: the value lies between the slopes on both sides.",
+    "border": "Right inside, not at the border.",
+    "reshape": "Right up to the shape.",
+    "row-maximum": "Right if the maximum of a row may run over all its entries.",
+    "single-use": "Right if the parameter is used once.",
+    "assumption": "Right where the assumption holds that the annotation states.",
+    "limit-displays": "The document has too many formulas.",
+    "limit-nesting": "The formula is nested too deeply.",
+    "limit-size": "The formula or a size in it is too large.",
+    "limit-range": "An index range is too large.",
+    "limit-terms": "The formula has too many terms to evaluate.",
+    "limit-time": "The time for the document is used up.",
+}
+"""What each code means, in a sentence."""
+
+CHEAP = 1.45
+DEAR = 1.75
+FIRST = 32
+OVERHEAD = 20_000  # terms that are worth the time of reading an edited formula
+DRAFT = 5_000  # and of writing one down
+
+Matches = Callable[[Node], tuple[bool, float]]
+MatchesSides = Callable[[Node, Node], tuple[bool, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Probable:
+    """A cause that explains a failure: its code, a sentence, and LaTeX that would be right, "" where there is none.
+
+    `left`: what the left side should be, where it is the left side that is wrong; else "".
+    """
+
+    cause: str
+    message: str
+    suggestion: str = ""
+    left: str = ""
+
+
+@dataclass(slots=True)
+class _Budget:
+    left: float
+    seen: set[str] = field(default_factory=set)
+
+    def admits(self, tree: Node, matches: Matches, kind: str = "") -> bool:
+        """Whether a tree matches; once for each tree, and never when the budget is used up."""
+        key = kind + write(tree)
+        if key in self.seen or self.left <= 0:
+            return False
+        self.seen.add(key)
+        good, terms = matches(tree)
+        self.left -= OVERHEAD + terms
+        return good
+
+
+def probable_cause(
+    tree: Node,
+    matches: Matches,
+    *,
+    indices: Collection[str],
+    arrays: Mapping[str, int],
+    scalars: Collection[str] = (),
+    dims: Collection[str] = (),
+    frozen: Mapping[str, Matches] | None = None,
+    budget: float,
+    left: Node | None = None,
+    matches_sides: MatchesSides | None = None,
+) -> Probable | None:
+    """The likeliest small edit that makes a stated formula right.
+
+    The search goes by rising cost: an index on the left side, single edits, derivatives with intermediates held
+    constant, these with one edit, pairs of edits.
+
+    Parameters
+    ----------
+    tree : Node
+        The stated right-hand side, which does not match.
+    matches : callable
+        From a tree to whether it is right in all trials and how many terms were evaluated.
+    indices, arrays, scalars, dims
+        As for `edits`.
+    frozen : mapping of text to callable
+        For names of intermediates, such as "\\\\mu" or "\\\\mu, \\\\sigma", `matches` with these held constant.
+    budget : float
+        Terms that may be evaluated.
+    left, matches_sides
+        The left side, and `matches` for both sides.
+
+    Returns
+    -------
+    Probable or None
+        The same on every machine. None where nothing explains the failure within the budget.
+    """
+    account = _Budget(budget)
+    symbols: dict[str, Any] = {
+        "indices": tuple(indices),
+        "arrays": arrays,
+        "scalars": tuple(scalars),
+        "dims": tuple(dims),
+    }
+    if left is not None and matches_sides is not None:
+        found = _on_the_left(tree, left, matches_sides, symbols, account)
+        if found:
+            return found
+    singles = list(edits(tree, **symbols))
+    for edit in singles:
+        if account.admits(edit.tree, matches):
+            return Probable(edit.cause, edit.words, write(edit.tree))
+    for names, agrees in (frozen or {}).items():
+        if account.admits(tree, agrees, names):
+            return Probable("frozen-statistics", _frozen(names))
+    for names, agrees in (frozen or {}).items():
+        for edit in singles:
+            if account.admits(edit.tree, agrees, names):
+                return Probable("frozen-statistics", f"{_frozen(names)}; and {edit.words}")
+    return _pair(tree, singles, matches, symbols, account)
+
+
+def _frozen(names: str) -> str:
+    return f"treats {names} as constant"
+
+
+def _pair(
+    tree: Node, singles: list[Edit], matches: Matches, symbols: Mapping[str, Any], account: _Budget
+) -> Probable | None:
+    """Two cheap edits; where indices dangle, the first one must bind some of them."""
+    setting = Setting.of(**symbols)
+    loose = set(dangling(tree, setting))
+    admitted = [edit for edit in singles if edit.cost <= (DEAR if loose else CHEAP)]
+    if loose:
+        admitted = [edit for edit in admitted if set(dangling(edit.tree, setting)) < loose]
+    pairs: list[tuple[float, str, Node, str, str]] = []
+    reserve = account.left / 2
+    for one in sorted(admitted, key=lambda edit: edit.cost)[:FIRST]:
+        if account.left <= max(reserve, 0):
+            break
+        for other in edits(one.tree, **symbols):
+            account.left -= DRAFT
+            if other.cost <= (DEAR if loose else CHEAP) and not other.loose:
+                words = f"{one.words}; and {other.words}"
+                pairs.append((one.cost + other.cost, write(other.tree), other.tree, one.cause, words))
+    for _, text, pair, cause, words in sorted(pairs, key=lambda entry: entry[:2]):
+        if account.admits(pair, matches):
+            return Probable(cause, words, text)
+    return None
+
+
+def _on_the_left(
+    tree: Node, left: Node, matches: MatchesSides, symbols: Mapping[str, Any], account: _Budget
+) -> Probable | None:
+    """`dz/dX_c` for `dz/dX_k`, where k dangles on the right; an array of the left side with an index too few."""
+    setting = Setting.of(**symbols)
+    loose = dangling(tree, setting)
+    if len(loose) == 1:
+        for name in _left_indices(left, setting):
+            other = renamed(left, name, loose[0])
+            if account.admits(tree, _with_left(matches, other), f"{write(other)} = "):
+                words = f"index {name} on the left should be {loose[0]}"
+                return Probable("wrong-index", words, write(tree), write(other))
+    for name in loose:
+        wider = Setting.of(**dict(symbols) | {"indices": (*setting.indices, name)})
+        for whole, words in completions(left, name, setting):
+            agrees, kind = _with_left(matches, whole), f"{write(whole)} = "
+            for right in [done for done, _ in completions(tree, name, setting)] or [tree]:
+                if account.admits(right, agrees, kind):
+                    return Probable("missing-index", words, write(right), write(whole))
+                for edit in _whole_sums(Text(right, wider)):
+                    if account.admits(edit.tree, agrees, kind):
+                        return Probable("missing-sum", f"{edit.words}; and {words}", write(edit.tree), write(whole))
+    return None
+
+
+def _whole_sums(text: Text) -> list[Edit]:
+    """The sum of the whole over all that dangles."""
+    return [edit for edit in missing_sums(text) if edit.cost <= 0.5]
+
+
+def _with_left(matches: MatchesSides, left: Node) -> Matches:
+    return lambda right: matches(left, right)
+
+
+def _left_indices(left: Node, setting: Setting) -> list[str]:
+    names = (site.node for site in sites(left, setting) if site.role == "index")
+    return sorted({node.text for node in names if isinstance(node, Name)})
+
+
+def known(symbols: Symbols) -> dict[str, Any]:
+    """The arrays with their ranks, the scalars and the sizes of a block, as `probable_cause` and `edits` take them."""
+    arrays: dict[str, int] = {}
+    scalars: list[str] = []
+    for key in [*symbols.table, *symbols.aliases]:
+        symbol = symbols.symbol(key)
+        rank = None if symbol is None or symbol.kind in ("loss", "function", "set", "blocked") else symbols.rank(symbol)
+        if rank:
+            arrays[key] = rank
+        elif rank == 0:
+            scalars.append(key)
+    return {"arrays": arrays, "scalars": tuple(scalars), "dims": tuple(symbols.dims)}

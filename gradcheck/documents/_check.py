@@ -1,0 +1,397 @@
+"""The verdicts of a block: every member of every statement against the head of its chain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.documents import _expression as e
+from gradcheck.documents._classify import Item, Kind, is_unspecified
+from gradcheck.documents._compare import Outcome, compared, number, same
+from gradcheck.documents._elaborate import elaborate
+from gradcheck.documents._errors import (
+    Blocked,
+    Conformability,
+    Dangling,
+    Domain,
+    Outside,
+    Refusal,
+    Undeclared,
+    Unparsed,
+)
+from gradcheck.documents._evaluate import evaluate
+from gradcheck.documents._explain import explained
+from gradcheck.documents._expression import Formula
+from gradcheck.documents._infer import index_size
+from gradcheck.documents._kinks import Kink, is_kinked, kink_of, used_once
+from gradcheck.documents._model import Block
+from gradcheck.documents._records import Limit, Member
+from gradcheck.documents._refusals import verdict_of
+from gradcheck.documents._results import Result, Verdict
+from gradcheck.documents._tied import Tie, disagreement, overrides, tie_by_heading, trial_of
+from gradcheck.documents._tree import Node, Word, walk
+from gradcheck.documents._world import World
+
+TERMS = 200_000_000  # evaluated terms of one statement in one trial
+_DOMAINS = 12  # trials until one stays within the domains
+
+
+@dataclass(slots=True)
+class _Member:
+    """What became of a member, beyond its result: for the members after it."""
+
+    result: Result
+    outcomes: list[Outcome] = field(default_factory=list)
+    refusal: Refusal | None = None
+    stated: tuple[Item, Node | Refusal | Limit] | None = None
+
+
+class Checker:
+    """Checks the statements of one block.
+
+    `search` is the budget of a search for a cause, in terms; `deadline` is when to stop, as `time.perf_counter` counts.
+    """
+
+    def __init__(self, block: Block, file: str, seed: int, trials: int, search: int, deadline: float) -> None:
+        self.block = block
+        self.symbols = block.symbols
+        self.file = file
+        self.seed = seed
+        self.trials = trials
+        self.search = search
+        self.deadline = deadline
+        self.members: list[_Member] = []
+        self.slopes: dict[float, int] = {}  # what is taken for ReLU'(0), and on which line
+        self._worlds: list[World] | None = None
+
+    @property
+    def worlds(self) -> list[World]:
+        """The values of the symbols in each trial."""
+        if self._worlds is None:
+            self._worlds = [self._world(number) for number in range(self.trials)]
+        return self._worlds
+
+    def _world(self, number: int) -> World:
+        trial = trial_of(self.symbols, self.block.ties, self.seed, number)
+        trial.meter.budget = TERMS
+        return World(trial, overrides(trial.symbols, self.block.ties))
+
+    def check(self) -> None:
+        """Judge all displayed statements, in order."""
+        chain: list[_Member] = []
+        for item in self.block.items:
+            if item.statement.display.inline:
+                continue
+            if not item.statement.continues:
+                chain = []
+            members = self.statement(item, chain)
+            chain += members
+            self.members += members
+
+    def explain(self) -> None:
+        """Look for the causes of what fails."""
+        for one in self.members:
+            if one.result.verdict is Verdict.FAIL and one.stated is not None and time.perf_counter() < self.deadline:
+                one.result = explained(*one.stated, one.result, self.block, self.worlds, self.search, self.deadline)
+
+    @property
+    def results(self) -> list[Result]:
+        """The results of all displayed statements, in order."""
+        return [one.result for one in self.members]
+
+    # one statement
+
+    def _result(self, item: Item, member: Member, verdict: Verdict, message: str = "", **more: Any) -> Result:
+        display, part = item.statement.display, item.statement.part
+        line, column = display.place_of(member.offset)
+        return Result(
+            file=self.file,
+            line=line,
+            column=column,
+            part=part,
+            step=max(member.step, 1),
+            verdict=verdict,
+            message=message,
+            text=member.text,
+            **more,
+        )
+
+    def statement(self, item: Item, chain: Sequence[_Member]) -> list[_Member]:
+        """The results of one statement; `chain` has those of the members before, where it continues."""
+        statement = item.statement
+        rights = item.rights
+        if statement.fault is not None:
+            fault = statement.fault
+            verdict = Verdict.UNSUPPORTED if fault.cause else Verdict.UNPARSED
+            return [_Member(self._result(item, statement.members[0], verdict, fault.message, cause=fault.cause))]
+        simple = {Kind.UPDATE: (Verdict.UPDATE, "an assignment"), Kind.SHAPE: (Verdict.SHAPE, "")}
+        simple |= {
+            Kind.SUBSTITUTION: (Verdict.DEF, "says what an index is"),
+            Kind.UPSTREAM: (Verdict.DEF, "a name for a gradient"),
+        }
+        if item.kind is Kind.ALONE:
+            unread = item.trees[0]
+            if isinstance(unread, Node):
+                return [_Member(self._result(item, statement.members[0], Verdict.SHAPE, "states nothing"))]
+            return [self._refused(item, statement.members[0], unread)]
+        if item.kind in simple:
+            verdict, words = simple[item.kind]
+            if item.kind is Kind.UPSTREAM and len(rights) > 1:
+                first = _Member(self._result(item, rights[0][0], verdict, words))
+                return [first, *self._members(item, rights[1:], [*chain, first])]
+            return [_Member(self._result(item, member, verdict, words)) for member, _ in rights[:1]]
+        return self._members(item, rights, list(chain))
+
+    def _members(
+        self, item: Item, rights: Sequence[tuple[Member, Node | Refusal | Limit]], chain: list[_Member]
+    ) -> list[_Member]:
+        found: list[_Member] = []
+        skip = False
+        for position, (member, tree) in enumerate(rights):
+            if member.relation == "\\in":
+                found.append(_Member(self._result(item, member, Verdict.SHAPE)))
+                continue
+            if skip:
+                skip = False
+                found.append(
+                    _Member(self._result(item, member, Verdict.FAIL, "goes with the sum before", cause="inherited"))
+                )
+                continue
+            following = rights[position + 1][1] if position + 1 < len(rights) else None
+            one = self._member(item, member, tree, [*chain, *found])
+            one.stated = (item, tree)
+            skip = one.result.cause == "spurious-relation" and isinstance(following, Node)
+            found.append(one)
+        return found
+
+    def _member(
+        self,
+        item: Item,
+        member: Member,
+        tree: Node | Refusal | Limit,
+        before: Sequence[_Member],
+    ) -> _Member:
+        if time.perf_counter() > self.deadline:
+            return _Member(self._result(item, member, Verdict.UNSUPPORTED, "the time is up", cause="limit-time"))
+        try:
+            return self._with_ranges(item, member, tree, before)
+        except (Refusal, Limit) as error:
+            return self._refused(item, member, error, before)
+        except (RecursionError, MemoryError, OverflowError, ValueError, FloatingPointError) as error:
+            return _Member(self._result(item, member, Verdict.UNSUPPORTED, f"{type(error).__name__}: {error}"))
+
+    def _with_ranges(
+        self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[_Member]
+    ) -> _Member:
+        """Where nothing in a statement tells the range of an index, other statements may."""
+        for _ in range(4):
+            try:
+                return self._checked(item, member, tree, before)
+            except Undeclared as error:
+                name = error.message.rpartition("index ")[2] if "range of index" in error.message else ""
+                size = index_size(name, self.symbols, [one.readable for one in self.block.items]) if name else None
+                if size is None or name in self.symbols.ranges:
+                    if name and self.block.owns(item):
+                        return _Member(self._result(item, member, Verdict.DEF, error.message))
+                    raise
+                self.symbols.index(name, size)
+                self._worlds = None
+        return self._checked(item, member, tree, before)
+
+    def _refused(self, item: Item, member: Member, error: Refusal | Limit, before: Sequence[_Member] = ()) -> _Member:
+        verdict, cause = verdict_of(error)
+        message = error.message
+        if isinstance(error, Outside) and self.block.inferred:
+            verdict, message = Verdict.UNSUPPORTED, f"{message}; the range of an index is not declared"
+        if verdict is Verdict.FAIL and isinstance(error, Dangling):
+            for one in before:
+                if isinstance(one.refusal, Dangling) and one.refusal.index == error.index:
+                    cause = "inherited"
+        return _Member(
+            self._result(item, member, verdict, message, cause=cause),
+            refusal=error if isinstance(error, Refusal) else None,
+        )
+
+    def _checked(self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[_Member]) -> _Member:
+        if not isinstance(tree, Node):
+            raise tree
+        if not isinstance(item.head, Node):
+            raise item.head or Unparsed("there is no left side", 0)
+        symbol = self.symbols.find(item.head)
+        if symbol is not None and symbol.symbol.kind == "loss":
+            return _Member(self._result(item, member, Verdict.DEF, "the loss"))
+        if is_unspecified(tree, self.symbols):
+            return _Member(self._result(item, member, Verdict.DEF, "a function that is not specified"))
+        owner = self.block.owns(item)
+        head = elaborate(item.head, self.symbols)
+        stated = elaborate(tree, self.symbols, head, conditions=tuple(item.conditions))
+        if head.expression == stated.expression:
+            evaluate(head, self.worlds[0])  # x = x means nothing if x is blocked
+        is_definition = owner and member is item.rights[self._adopted(item)][0]
+        if is_definition and item.defines is not None and item.defines.parameters and not self._applies(head):
+            return _Member(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
+        try:
+            outcomes = self._outcomes(head, stated)
+        except Blocked as error:
+            self._fit(error, head, stated)
+            raise
+        if is_definition and all(one.agrees for one in outcomes):
+            return self._definition(item, member, tree, outcomes)
+        return self._judged(item, member, tree, head, stated, outcomes, before)
+
+    def _fit(self, blocked: Blocked, head: Formula, stated: Formula) -> None:
+        """Raise Conformability where not even the declared shapes of what is blocked fit."""
+        world = self.worlds[0]
+        symbol = self.symbols.symbol(blocked.symbol)
+        if symbol is None or symbol.axes is None:
+            return
+        drawn = world.trial.draw(replace(symbol, kind="real"))
+        try:
+            compared(head, stated, World(world.trial, {**world.overrides, symbol.key: drawn}))
+        except Conformability:
+            raise
+        except (Refusal, Limit):
+            return
+
+    def _applies(self, head: Formula) -> bool:
+        """Whether a function can be evaluated at the arrays that its parameters are named after."""
+        try:
+            evaluate(head, self.worlds[0])
+        except (Conformability, Undeclared):
+            return False
+        except (Refusal, Limit):
+            pass
+        return True
+
+    def _adopted(self, item: Item) -> int:
+        rights = item.rights
+        readable = (
+            k for k, (_, tree) in enumerate(rights) if isinstance(tree, Node) and not is_unspecified(tree, self.symbols)
+        )
+        return next(readable, 0)
+
+    def _definition(self, item: Item, member: Member, tree: Node, outcomes: list[Outcome]) -> _Member:
+        by_heading = None if self.block.ties else self._tie_by_heading(item)
+        for tie in [*self.block.ties, *filter(None, [by_heading])]:
+            gap = self._gap(tie, item)
+            if gap and (tie is not by_heading or "docs/formulas/" in self.file):
+                return _Member(self._result(item, member, Verdict.FAIL, gap, cause="op-mismatch"), outcomes)
+            self.block.notes += [f"{self.file}:{member.line}: {gap}"] if gap else []
+        if any(isinstance(node, Word) and node.text.strip() == "maxrow" for _, node in walk(tree)):
+            message = "one maximum for each row, over all of its columns"
+            return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="row-maximum"), outcomes)
+        return _Member(self._result(item, member, Verdict.DEF), outcomes)
+
+    def _tie_by_heading(self, item: Item) -> Tie | None:
+        headings = (item.statement.display.heading, self.block.title)
+        return next(filter(None, (tie_by_heading(heading, self.symbols) for heading in headings)), None)
+
+    def _gap(self, tie: Tie, item: Item) -> str | None:
+        """How a definition differs from its op."""
+        name = self.symbols.resolved(self.symbols.key(item.defines.name)) if item.defines else ""
+        if name not in {self.symbols.resolved(key) for _, key in tie.outputs}:
+            return None
+        with np.errstate(all="ignore"):
+            gaps = [disagreement(tie, world) for world in self.worlds]
+        return next((f"differs from {tie.op.name}: {gap}" for gap in gaps if gap), None)
+
+    def _outcomes(self, head: Formula, stated: Formula) -> list[Outcome]:
+        found: list[Outcome] = []
+        error: Domain | None = None
+        for position, world in enumerate(self.worlds):
+            for attempt in range(_DOMAINS):
+                world.trial.meter.terms = 0
+                try:
+                    found.append(compared(head, stated, world))
+                    break
+                except Domain as refusal:
+                    error = refusal
+                    world = self._world(self.trials * (attempt + 1) + position)
+                    self.worlds[position] = world
+            else:
+                break
+        if len(found) < len(self.worlds) and error is not None:
+            raise error
+        return found
+
+    def _judged(
+        self,
+        item: Item,
+        member: Member,
+        tree: Node,
+        head: Formula,
+        stated: Formula,
+        outcomes: list[Outcome],
+        before: Sequence[_Member],
+    ) -> _Member:
+        if all(one.agrees for one in outcomes):
+            return _Member(self._agreed(item, member, head, stated, outcomes), outcomes)
+        border = self.block.interior
+        if border is not None:
+            inner = [one.interior(border) for one in outcomes]
+            if all(one.agrees for one in inner) and any(one.gaps.size for one in inner):
+                wrong = sum(int(one.wrong.sum()) for one in outcomes)
+                rest = sum(one.gaps.size - two.gaps.size for one, two in zip(outcomes, inner, strict=True))
+                message = f"right {border} from the border; at the border {wrong} of {rest} entries differ"
+                return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
+        return _Member(self._failed(item, member, tree, head, outcomes, before), outcomes)
+
+    def _agreed(self, item: Item, member: Member, head: Formula, stated: Formula, outcomes: list[Outcome]) -> Result:
+        if any(one.reshaped for one in outcomes):
+            return self._result(item, member, Verdict.CONVENTION, "right up to the shape", cause="reshape")
+        if self.block.assumed:
+            return self._result(
+                item, member, Verdict.CONVENTION, f"right where {self.block.assumed}", cause="assumption"
+            )
+        if isinstance(head.expression, e.Differential):
+            if used_once(head, self.worlds[0]):
+                message = f"right where {head.expression.by} is used once; otherwise the uses add up"
+                return self._result(item, member, Verdict.CONVENTION, message, cause="single-use")
+            if is_kinked([head, stated], self.worlds[0]):
+                kink = kink_of(head, stated, self.worlds[0], self.block.ties)
+                if kink is not None:
+                    return self._kinked(item, member, kink)
+        return self._result(item, member, Verdict.PASS)
+
+    def _kinked(self, item: Item, member: Member, kink: Kink) -> Result:
+        between = f"{kink.stated:.6g} is stated, the slopes are {kink.lower:.6g} and {kink.upper:.6g}"
+        if not kink.inside:
+            return self._result(
+                item,
+                member,
+                Verdict.FAIL,
+                f"at a kink {between}",
+                cause="kink",
+                stated=kink.stated,
+                numerical=kink.upper,
+                index=kink.index,
+            )
+        share = kink.share
+        if share is not None and self.block.relu0 not in (None, share):
+            message = f"at a kink the slope {self.block.relu0:g} is declared; {between}"
+            return self._result(item, member, Verdict.FAIL, message, cause="kink")
+        if share is not None:
+            self.slopes.setdefault(share, self._result(item, member, Verdict.CONVENTION).line)
+        return self._result(item, member, Verdict.CONVENTION, f"a choice at a kink: {between}", cause="kink")
+
+    def _failed(
+        self,
+        item: Item,
+        member: Member,
+        tree: Node,
+        head: Formula,
+        outcomes: list[Outcome],
+        before: Sequence[_Member],
+    ) -> Result:
+        worst = next(one for one in outcomes if not one.agrees)
+        at = worst.worst
+        message = f"{int(worst.wrong.sum())} of {worst.gaps.size} entries differ"
+        figures = {"stated": number(worst.stated[at]), "numerical": number(worst.numerical[at]), "index": at}
+        for one in before:
+            if one.result.verdict is Verdict.FAIL and same(one.outcomes, outcomes):
+                return self._result(item, member, Verdict.FAIL, message, cause="inherited", **figures)
+        return self._result(item, member, Verdict.FAIL, message, **figures)

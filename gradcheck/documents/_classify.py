@@ -1,0 +1,128 @@
+"""What kind of statement each is: definition, claim, update, shape, the name of an upstream gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._heads import Head, head_of
+from gradcheck.documents._infer import is_letter
+from gradcheck.documents._records import Limit, Member, Statement
+from gradcheck.documents._spaces import space_axes
+from gradcheck.documents._symbols import Symbols, key_of
+from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Product, Script, Word
+
+EQUALITIES = ("=", ":=", "\\equiv", "\\triangleq", "\\coloneqq", "\\doteq", "=:")
+UPDATES = ("\\leftarrow", "\\gets", "\\mapsto")
+
+
+class Kind(StrEnum):
+    """What a statement is."""
+
+    DEFINITION = "definition"
+    CLAIM = "claim"
+    UPDATE = "update"
+    SHAPE = "shape"
+    UPSTREAM = "upstream"
+    SUBSTITUTION = "substitution"
+    ALONE = "alone"
+
+
+@dataclass(slots=True)
+class Item:
+    """A statement with its members parsed: a tree each, or why there is none.
+
+    `head` is the tree of the chain's head, which a continued statement has from the one before.
+    """
+
+    statement: Statement
+    trees: list[Node | Refusal | Limit]
+    head: Node | Refusal | Limit | None = None
+    kind: Kind = Kind.CLAIM
+    defines: Head | None = None
+    conditions: list[Node] = field(default_factory=list)
+    spurious: bool = False
+    message: str = ""
+
+    @property
+    def rights(self) -> list[tuple[Member, Node | Refusal | Limit]]:
+        """The right-hand sides."""
+        first = 0 if self.statement.continues else 1
+        return list(zip(self.statement.members[first:], self.trees[first:], strict=True))
+
+    @property
+    def readable(self) -> list[Node]:
+        """The trees that there are."""
+        trees = [self.head, *self.trees] if self.statement.continues else self.trees
+        return [tree for tree in trees if isinstance(tree, Node)]
+
+
+def is_gradient(tree: object) -> bool:
+    """Whether a right side is just the derivative of a loss, `\\partial L / \\partial y_{ij}`."""
+    while isinstance(tree, Group) and tree.kind in ("{", "("):
+        tree = tree.body
+    return isinstance(tree, Derivative) and isinstance(tree.of, Name | Accent) and plain(tree.by)
+
+
+def plain(tree: object) -> bool:
+    """Whether a tree is a name, with indices or without."""
+    return isinstance(tree, Name | Accent) or (
+        isinstance(tree, Script) and isinstance(tree.base, Name | Accent | Script)
+    )
+
+
+def is_unspecified(tree: Node, symbols: Symbols) -> bool:
+    """Whether a tree is `g(X, F)` with a function of which nothing is known."""
+    return (
+        isinstance(tree, Product)
+        and len(tree.factors) == 2
+        and is_letter(tree.factors[0])
+        and symbols.find(tree.factors[0]) is None
+        and isinstance(tree.factors[1], Group)
+        and tree.factors[1].kind == "("
+        and all(plain(argument) for argument in arguments(tree))
+    )
+
+
+def classified(item: Item, symbols: Symbols) -> Kind:
+    """What kind of statement it is, as far as its form tells."""
+    relations = [member.relation for member in item.statement.members if member.relation]
+    if not relations:
+        return Kind.ALONE
+    if any(relation in UPDATES for relation in relations):
+        return Kind.UPDATE
+    if not all(relation in EQUALITIES for relation in relations):
+        spaces = [space_axes(member.text) for member in item.statement.members[1:]]
+        equal = relations[0] in EQUALITIES
+        return Kind.CLAIM if equal and relations[-1] == "\\in" and spaces[-1] is not None else Kind.SHAPE
+    head = item.head
+    if isinstance(head, Node) and symbols.size(head) is not None and not symbols.find(head):
+        return Kind.SHAPE
+    return Kind.CLAIM
+
+
+def head_in(tree: Node, symbols: Symbols, right: Node | None) -> Head | None:
+    """What a left side defines, None if nothing."""
+    if isinstance(tree, Product) and len(tree.factors) == 2 and isinstance(tree.factors[0], Word):
+        inner = tree.factors[1] if tree.factors[0].text.strip() == "vec" else None
+        while isinstance(inner, Group):
+            inner = inner.body
+        inside = head_in(inner, symbols, right) if isinstance(inner, Product) else None
+        if inside is not None and inside.parameters:
+            return replace(inside, vector=True)
+    try:
+        head = head_of(tree, symbols, right)
+    except (Refusal, Limit, KeyError):
+        return None
+    letters = [key_of(index) for index in head.indices]
+    named = all(isinstance(index, Name | Accent | Script) for index in head.indices)
+    return head if named and len(set(letters)) == len(letters) else None
+
+
+def arguments(tree: Node) -> tuple[Node, ...]:
+    """The arguments of `g(X, F)`."""
+    if isinstance(tree, Product) and isinstance(tree.factors[-1], Group):
+        body = tree.factors[-1].body
+        return body.items if isinstance(body, List) else (body,)
+    return ()

@@ -1,0 +1,124 @@
+"""A stated member against its head, on some trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.documents._errors import Conformability
+from gradcheck.documents._evaluate import evaluate
+from gradcheck.documents._expression import Formula
+from gradcheck.documents._match import aligned, is_jacobian, pulled_back, reshaped
+from gradcheck.documents._value import Array, Value
+from gradcheck.documents._world import World
+
+TOLERANCE = 1e-7  # derivatives inside of derivatives are extrapolated, to about 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a member compares with its head in one trial."""
+
+    stated: Array
+    numerical: Array
+    names: tuple[str, ...] = ()
+    reshaped: bool = False
+    terms: int = 0
+
+    @property
+    def gaps(self) -> Array:
+        """What each entry is off by."""
+        found: Array = np.abs(self.stated - self.numerical)
+        return found
+
+    @property
+    def limit(self) -> float:
+        """What an entry may be off by."""
+        return TOLERANCE * (1 + float(np.abs(self.numerical).max(initial=0)))
+
+    @property
+    def wrong(self) -> Array:
+        """Which entries differ."""
+        found: Array = np.asarray(self.gaps > self.limit)
+        return found
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no entry differs."""
+        return not self.wrong.any()
+
+    @property
+    def worst(self) -> tuple[int, ...]:
+        """The index of the entry that is most off."""
+        return tuple(int(k) for k in np.unravel_index(int(np.nanargmax(self.gaps)), self.gaps.shape))
+
+    def interior(self, border: int) -> Outcome:
+        """Without what is near the border of any axis."""
+        cut = tuple(slice(border, size - border) if size > 2 * border else slice(0, 0) for size in self.stated.shape)
+        return Outcome(self.stated[cut], self.numerical[cut], self.names, self.reshaped, self.terms)
+
+
+def compared(head: Formula, member: Formula, world: World, value: Value | None = None) -> Outcome:
+    """One trial.
+
+    Parameters
+    ----------
+    value
+        The head's value, where it is known already.
+
+    Raises
+    ------
+    Refusal, Limit
+        If a side cannot be evaluated, or the shapes do not fit.
+    """
+    meter = world.trial.meter
+    before = meter.terms
+    value = evaluate(head, world) if value is None else value
+    stated = evaluate(member, world, like=value)
+    return _outcome(value, stated, head, world, before)
+
+
+def _outcome(value: Value, stated: Value, head: Formula, world: World, before: int) -> Outcome:
+    meter = world.trial.meter
+    is_reshaped = stated.reshaped
+    if is_jacobian(value) and stated.shape != value.shape:
+        shape = value.shape[: value.split]
+        cotangent = np.random.default_rng([world.trial.seed, world.trial.number, 11]).uniform(0.5, 1.5, shape)
+        value, stated = pulled_back(value, stated, cotangent, meter)
+    try:
+        numerical, found, names = aligned(value, stated)
+    except Conformability:
+        other = reshaped(value, stated)
+        if other is None or stated.shape == (1,) * stated.rank or not _vectors(value, stated):
+            raise
+        numerical, found, names = aligned(value, other)
+        if np.abs(numerical - found).max(initial=0) > TOLERANCE * (1 + np.abs(numerical).max(initial=0)):
+            raise
+        is_reshaped = True
+    order = [label for label in head.free if label in names]
+    if order == list(names[: len(order)]) or len(order) != len(names):
+        return Outcome(found, numerical, names, is_reshaped, meter.terms - before)
+    axes = [names.index(label) for label in order]
+    axes += range(len(names), numerical.ndim)
+    return Outcome(found.transpose(axes), numerical.transpose(axes), tuple(order), is_reshaped, meter.terms - before)
+
+
+def _vectors(value: Value, stated: Value) -> bool:
+    """Whether one side is a vector, so that only the layout differs."""
+    return min(value.rank, stated.rank) <= 1 < max(value.rank, stated.rank)
+
+
+def same(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
+    """Whether two members state the same, so that the later one repeats the error of the earlier one."""
+    return len(one) == len(other) > 0 and all(
+        a.stated.shape == b.stated.shape and bool((np.abs(a.stated - b.stated) <= a.limit).all())
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def number(value: Any) -> float:
+    """A plain number."""
+    return float(np.real(value))

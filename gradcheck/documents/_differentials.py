@@ -1,0 +1,83 @@
+"""Derivatives: what `\\partial y_{ij}`, `d \\operatorname{vec}(X)^\\top` below the line mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gradcheck.documents import _expression as e
+from gradcheck.documents._errors import Conformability, Undeclared, Unsupported
+from gradcheck.documents._subscripts import with_upper_indices
+from gradcheck.documents._tree import Accent, Group, Name, Node, Product, Script, Sum, Word
+from gradcheck.documents._write import write
+
+if TYPE_CHECKING:
+    from gradcheck.documents._elaborate import Elaborator
+
+_ROW = ("T", "\\top", "\\mathsf{T}", "\\mathrm{T}")
+
+
+def differential(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression:
+    """The derivative of `of` by an array, some of its entries, its `vec` or its transpose."""
+    target, layout = _layout(own, by)
+    if isinstance(target, Product) and len(target.factors) == 2 and isinstance(target.factors[1], Group):
+        called = own.symbols.find(target.factors[0])
+        if called and called.symbol.callable:
+            target = target.factors[0]
+    found = own.symbols.find(target) if isinstance(target, Name | Word | Accent | Script) else None
+    if found is None:
+        name = write(target)
+        raise (
+            Undeclared(name, target.at)
+            if isinstance(target, Name | Script | Accent)
+            else Unsupported(f"a derivative by {name}; admitted: a declared array, its entries, its vec", target.at)
+        )
+    if found.sup is not None and write(found.sup) in _ROW and not layout and not found.items:
+        layout, found = "turned", replace(found, sup=None)
+    rank = own.symbols.rank(found.symbol)
+    found = with_upper_indices(found, rank)
+    if found.sup is not None or found.primes:
+        raise Unsupported(f"a derivative by {write(target)}", target.at)
+    if layout == "turned":
+        if rank is not None and rank > 1:
+            name = write(target)
+            raise Conformability(f"a derivative by the transpose of {name}: its vec is meant", by.at, "missing-vec")
+        layout = "row"
+    items = found.items if rank is None or not found.items else own.split(found.items, found.commas, rank)
+    if items and rank == 0:
+        raise Undeclared(write(target), target.at)
+    indices = tuple(own.item(item) for item in items)
+    own.note(e.Variable(found.symbol.key, at=target.at), indices)
+    return e.Differential(own.value(of), found.symbol.key, indices, layout, at=at)
+
+
+def _layout(own: Elaborator, by: Node) -> tuple[Node, str]:
+    """The array, and how its entries are laid out: "row" for `vec(X)^T`, "column" for `vec(X)`, else ""."""
+    if isinstance(by, Group) and by.kind in ("(", "[", "{"):
+        return _layout(own, by.body)
+    if isinstance(by, Script) and isinstance(by.base, Group) and by.sub is None and by.sup is not None:
+        target, layout = _layout(own, by.base.body)
+        if write(by.sup) in _ROW and layout in ("", "column"):
+            return target, "row" if layout else "turned"
+    first = by.factors[0] if isinstance(by, Product) else None
+    if not (isinstance(by, Product) and isinstance(first, Word) and first.text == "vec") or own.symbols.find(first):
+        return by, ""
+    inner = by.factors[1] if len(by.factors) == 2 else Product(by.operators[1:], by.factors[1:], at=by.at)
+    if isinstance(inner, Script) and isinstance(inner.base, Group) and inner.sub is None:
+        row = inner.sup is not None and write(inner.sup) in _ROW
+        return inner.base.body, "row" if row else "column"
+    return (inner.body, "column") if isinstance(inner, Group) else (inner, "column")
+
+
+def is_sign(node: Node) -> bool:
+    """Whether a factor is a stray `\\partial`, or `d` to a power."""
+    return (isinstance(node, Name) and node.text == "\\partial") or (
+        isinstance(node, Script) and isinstance(node.base, Name) and node.base.text == "\\partial"
+    )
+
+
+def gradient_target(node: Node) -> Node | None:
+    """The array of `\\nabla_{x}`."""
+    if isinstance(node, Script) and isinstance(node.base, Name) and node.base.text == "\\nabla" and node.sup is None:
+        return node.sub.terms[0] if isinstance(node.sub, Sum) else node.sub
+    return None

@@ -1,0 +1,73 @@
+"""What stops a formula from being read, understood or evaluated: each carries the place and what is wrong."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A formula that cannot be checked, or that is structurally wrong.
+
+    Parameters
+    ----------
+    message
+        What was got and what is admitted.
+    at
+        The offset into the parsed text, or None where there is no single place.
+    cause
+        A code for reports, such as `missing-sum`, or "".
+    """
+
+    def __init__(self, message: str, at: int | None = None, cause: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+        self.cause = cause
+
+
+class Unparsed(Refusal):
+    """Text outside the grammar."""
+
+
+class Undeclared(Refusal):
+    """A symbol of which nothing is known; `symbol` names it."""
+
+    def __init__(self, symbol: str, at: int | None = None, message: str = "") -> None:
+        super().__init__(message or f"{symbol} is not declared", at)
+        self.symbol = symbol
+
+
+class Unsupported(Refusal):
+    """Understood, but outside of what can be evaluated; or ambiguous."""
+
+
+class Blocked(Refusal):
+    """Needs a definition that could not be read; `symbol` names it."""
+
+    def __init__(self, symbol: str, at: int | None = None) -> None:
+        super().__init__(f"the definition of {symbol} could not be read", at)
+        self.symbol = symbol
+
+
+class Wrong(Refusal):
+    """Structurally wrong: a failure of the formula itself, not of the checker."""
+
+
+class Dangling(Wrong):
+    """An index that is free on this side and absent on the other; `index` names it."""
+
+    def __init__(self, index: str, at: int | None = None) -> None:
+        super().__init__(
+            f"index {index} is free here and does not occur on the left: a sum is missing", at, "missing-sum"
+        )
+        self.index = index
+
+
+class Conformability(Wrong):
+    """Shapes that do not fit, or a wrong number of indices."""
+
+
+class Outside(Wrong):
+    """An index that leaves its axis, where nothing is said about what holds there."""
+
+
+class Domain(Refusal):
+    """A value outside of a function's domain, such as the logarithm of a negative number."""

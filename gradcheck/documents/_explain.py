@@ -1,0 +1,195 @@
+"""The probable cause of a failing member, from the symbols and trials of its block."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from gradcheck.documents import _expression as e
+from gradcheck.documents._causes import Probable, known, probable_cause
+from gradcheck.documents._classify import Item
+from gradcheck.documents._compare import compared
+from gradcheck.documents._elaborate import elaborate
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._evaluate import evaluate
+from gradcheck.documents._expression import Formula
+from gradcheck.documents._model import Block
+from gradcheck.documents._records import Limit
+from gradcheck.documents._results import Result
+from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._tied import Tie, overrides, trial_of
+from gradcheck.documents._tree import Node
+from gradcheck.documents._value import Value
+from gradcheck.documents._world import World, keys_in
+from gradcheck.documents._write import write
+
+_REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", " for ": "wrong-index"}
+_FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
+_SECONDS = 4.0  # for one search, so that a slow one leaves time for the others
+_TERMS = 10_000_000  # of one edit in one trial
+_SINGLES = 4  # intermediates that are held one by one
+Matches = Callable[[Node], tuple[bool, float]]
+
+
+@dataclass(slots=True)
+class Search:
+    """What a search for a cause needs.
+
+    Attributes
+    ----------
+    worlds
+        The values in each trial.
+    conditions
+        What restricts the statement.
+    intermediates
+        Keys of what is defined and may have been held constant.
+    budget
+        Terms that may be evaluated.
+    deadline
+        When to stop, as `time.perf_counter` counts.
+    """
+
+    symbols: Symbols
+    worlds: Sequence[World]
+    ties: list[Tie]
+    conditions: tuple[Node, ...]
+    intermediates: Sequence[str]
+    budget: int
+    deadline: float
+    _heads: dict[str, tuple[Formula, list[Value]]] = field(default_factory=dict)
+
+    def cause(self, left: Node, right: Node) -> Probable | None:
+        """The likeliest small edit that makes `right` agree with `left`."""
+        try:
+            head = elaborate(left, self.symbols)
+        except (Refusal, Limit):
+            return None
+        indices = [head.ranges[label].name for label in head.free]
+
+        def sides(one: Node, other: Node) -> tuple[bool, float]:
+            return self._matches(one, other, self.symbols, self.worlds, "")
+
+        def matches(tree: Node) -> tuple[bool, float]:
+            return sides(left, tree)
+
+        found = known(self.symbols)
+        return probable_cause(
+            right,
+            matches,
+            indices=indices,
+            frozen=self._frozen(left),
+            budget=self.budget,
+            left=left,
+            matches_sides=sides,
+            **found,
+        )
+
+    def _frozen(self, left: Node) -> dict[str, Matches]:
+        names = [key for key in self.intermediates if key not in self.symbols.held]
+        subsets = [tuple(names)] if len(names) > 1 else []
+        subsets += [(name,) for name in names[:_SINGLES]]
+        return {", ".join(subset): self._held(left, subset) for subset in subsets}
+
+    def _held(self, left: Node, subset: tuple[str, ...]) -> Matches:
+        symbols = self.symbols.copy()
+        symbols.held |= frozenset(subset)
+        worlds: list[World] = []
+
+        def matches(tree: Node) -> tuple[bool, float]:
+            if not worlds:
+                for world in self.worlds:
+                    trial = trial_of(symbols, self.ties, world.trial.seed, world.trial.number)
+                    worlds.append(World(trial, overrides(trial.symbols, self.ties)))
+            return self._matches(left, tree, symbols, worlds, ", ".join(subset))
+
+        return matches
+
+    def _matches(
+        self, left: Node, right: Node, symbols: Symbols, worlds: Sequence[World], held: str
+    ) -> tuple[bool, float]:
+        if time.perf_counter() > self.deadline:
+            return False, float("inf")
+        terms = 0
+        try:
+            head, values = self._head(left, symbols, worlds, held)
+            for world in worlds:
+                world.trial.meter.terms, world.trial.meter.budget = 0, _TERMS
+            stated = elaborate(right, symbols, head, conditions=self.conditions)
+            for world, value in zip(worlds, values, strict=True):
+                good = compared(head, stated, world, value).agrees
+                terms += world.trial.meter.terms
+                if not good:
+                    return False, float(terms)
+        except (Refusal, Limit, ValueError):
+            return False, float(max(terms, *(world.trial.meter.terms for world in worlds), 0))
+        return True, float(terms)
+
+    def _head(self, left: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> tuple[Formula, list[Value]]:
+        key = f"{held} | {write(left)}"
+        if key not in self._heads:
+            head = elaborate(left, symbols)
+            self._heads[key] = head, [evaluate(head, world) for world in worlds]
+        return self._heads[key]
+
+
+def explained(
+    item: Item,
+    tree: Node | Refusal | Limit,
+    result: Result,
+    block: Block,
+    worlds: Sequence[World],
+    budget: int,
+    deadline: float,
+) -> Result:
+    """A failure with its probable cause, if there is one.
+
+    Parameters
+    ----------
+    item, tree
+        The statement, and the member of it that fails.
+    worlds
+        The values of the block's symbols in each trial.
+    budget, deadline
+        As for `Search`; a budget of 0 is for no search.
+    """
+    if item.message and item.defines and block.owns(item):
+        definition = block.symbols.table[block.symbols.resolved(block.symbols.key(item.defines.name))].definition
+        cause = next((code for words, code in _REPAIRS.items() if words in item.message), result.cause)
+        message = f"{result.message}; read on {item.message}"
+        return replace(result, cause=cause, message=message, suggestion=write(definition.tree) if definition else "")
+    if result.cause in _FINAL or not budget or not isinstance(tree, Node) or not isinstance(item.head, Node):
+        return result
+    search = Search(
+        block.symbols,
+        worlds,
+        block.ties,
+        tuple(item.conditions),
+        _intermediates(item.head, block.symbols, worlds[0]),
+        budget,
+        min(deadline, time.perf_counter() + _SECONDS),
+    )
+    found = search.cause(item.head, tree)
+    if found is None:
+        return result
+    suggestion = f"{found.left} = {found.suggestion}" if found.left else found.suggestion
+    message = f"{result.message}; probable cause: {found.message}" if result.message else found.message
+    return replace(result, cause=found.cause, message=message, suggestion=suggestion)
+
+
+def _intermediates(left: Node, symbols: Symbols, world: World) -> list[str]:
+    """What is defined, no function, and on the way to what the left side differentiates."""
+    try:
+        expression = elaborate(left, symbols).expression
+    except (Refusal, Limit):
+        return []
+    if not isinstance(expression, e.Differential):
+        return []
+    of = keys_in(expression.of)
+    reached = {key for one in of for key in world.dependencies(one)}
+    outputs = {key for one in of if (symbol := symbols.symbol(one)) for _, key in symbol.terms}
+    return [
+        key
+        for key, one in symbols.table.items()
+        if key in reached - of - outputs and one.definition is not None and not one.callable
+    ]

@@ -1,0 +1,132 @@
+"""Left sides of definitions: `y_{ij}`, `y[i,j]`, `f(x)`, `L(i,j,k|X)`, `[\\phi(X)]_{(i,j)}`, `\\text{vec } Y`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradcheck.documents._errors import Unsupported
+from gradcheck.documents._subscripts import letters, split
+from gradcheck.documents._tree import Accent, Group, List, Name, Node, Product, Script, Word, items_of, walk
+from gradcheck.documents._write import write
+
+if TYPE_CHECKING:
+    from gradcheck.documents._symbols import Definition, Symbols
+
+_NOTHING = ("\\wedge", "\\emptyset", "\\varnothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a left side defines: a name, its indices or its parameters. `vector`: it was written `vec(name)`."""
+
+    name: str
+    indices: tuple[Node, ...] = ()
+    parameters: tuple[str, ...] = ()
+    vector: bool = False
+    called: bool = False
+    depends: tuple[str, ...] = ()
+
+    def definition(self, tree: Node, conditions: tuple[Node, ...] = ()) -> Definition:
+        """The definition with `tree` on the right."""
+        from gradcheck.documents._symbols import Definition
+
+        return Definition(tree, self.indices, self.parameters, conditions, self.vector, self.called, self.depends)
+
+
+def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
+    """What a left side defines.
+
+    Raises
+    ------
+    Unsupported
+        For what defines nothing, such as a sum or a derivative.
+    """
+    if isinstance(tree, Group) and tree.kind in ("[", "(", "{"):
+        return head_of(tree.body, symbols, right)
+    if isinstance(tree, Product) and not any(tree.operators):
+        return _applied(tree, symbols, right)
+    if isinstance(tree, Script) and isinstance(tree.base, Group):
+        inner = head_of(tree.base.body, symbols, right)
+        indices = _indices(inner.name, tree.sub, symbols)
+        return Head(inner.name, indices, called=inner.called, depends=inner.parameters)
+    if isinstance(tree, Name | Word | Accent | Script):
+        return _named(tree, symbols)
+    raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
+
+
+def _named(tree: Node, symbols: Symbols) -> Head:
+    from gradcheck.documents._symbols import key_of
+
+    found = symbols.find(tree)
+    if found and found.sup is None and not found.primes:
+        return Head(found.symbol.key, _split(found.items, found.commas, symbols.rank(found.symbol)))
+    if isinstance(tree, Script) and tree.sup is not None and symbols.find(tree.base):
+        raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
+    if isinstance(tree, Script) and tree.sub is not None and symbols.find(tree.sub):
+        return Head(key_of(tree))
+    if isinstance(tree, Script) and tree.sub is not None:
+        scripted = tree.primes or tree.sup is not None
+        base = Script(tree.base, None, tree.sup, tree.primes) if scripted else tree.base
+        return Head(key_of(base), _indices(key_of(base), tree.sub, symbols))
+    return Head(key_of(tree))
+
+
+def _applied(tree: Product, symbols: Symbols, right: Node | None) -> Head:
+    first, last = tree.factors[0], tree.factors[-1]
+    if isinstance(first, Word) and first.text == "vec" and symbols.find(first) is None:
+        inner = tree.factors[1] if len(tree.factors) == 2 else Product(tree.operators[1:], tree.factors[1:])
+        return Head(head_of(inner, symbols, right).name, vector=True)
+    if len(tree.factors) != 2 or not isinstance(last, Group):
+        raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
+    head, items = _named(first, symbols), items_of(last.body)
+    given = last.body.given if isinstance(last.body, List) else None
+    symbol = symbols.table.get(head.name)
+    if last.kind == "[" or given is not None:
+        depends = tuple(_parameter(item, symbols) for item in (() if given is None else items[given:]))
+        return Head(head.name, items[:given], called=given is not None, depends=depends)
+    fitting = symbol and symbols.rank(symbol) == len(items) and not symbol.callable
+    if fitting and not any(symbols.find(item) for item in items):
+        return Head(head.name, items)
+    indices = tuple(item for item in items if right is not None and _only_subscript(item, right, symbols))
+    if indices:
+        others = [item for item in items if item not in indices and not _is_constant(item, symbols)]
+        depends = tuple(_parameter(item, symbols) for item in others)
+        return Head(head.name, indices, called=True, depends=depends)
+    rest = [item for item in items if not _is_constant(item, symbols)]
+    return Head(head.name, head.indices, tuple(_parameter(item, symbols) for item in rest), called=True)
+
+
+def _is_constant(item: Node, symbols: Symbols) -> bool:
+    """Whether an argument is none: a sign for "nothing", or a size."""
+    return (isinstance(item, Name) and item.text in _NOTHING) or symbols.size(item) is not None
+
+
+def _parameter(item: Node, symbols: Symbols) -> str:
+    head = _named(item, symbols)
+    if head.indices:
+        raise Unsupported(f"{write(item)} as the parameter of a function", item.at)
+    return symbols.resolved(head.name)
+
+
+def _only_subscript(item: Node, right: Node, symbols: Symbols) -> bool:
+    """Whether a name occurs on the right as an index, and as nothing else."""
+    if not isinstance(item, Name) or symbols.find(item) is not None or symbols.size(item) is not None:
+        return False
+    below = [node.sub for _, node in walk(right) if isinstance(node, Script) and node.sub is not None]
+    within = sum(node == item for sub in below for _, node in walk(sub))
+    return within > 0 and within >= sum(node == item for _, node in walk(right))
+
+
+def _indices(name: str, sub: Node | None, symbols: Symbols) -> tuple[Node, ...]:
+    from gradcheck.documents._symbols import items_of_subscript
+
+    items, commas = items_of_subscript(sub)
+    symbol = symbols.table.get(name)
+    return _split(items, commas, symbols.rank(symbol) if symbol else None)
+
+
+def _split(items: tuple[Node, ...], commas: bool, rank: int | None) -> tuple[Node, ...]:
+    if commas or not items:
+        return items
+    return tuple(letters(items[0])) if rank is None else split(items, commas, rank, frozenset())

@@ -1,0 +1,117 @@
+"""What is stated at kinks: whether it lies between the slopes on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.documents import _expression as e
+from gradcheck.documents._compare import TOLERANCE
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._evaluate import evaluate
+from gradcheck.documents._expression import Expression, Formula
+from gradcheck.documents._match import aligned, is_jacobian, pulled_back
+from gradcheck.documents._records import Limit
+from gradcheck.documents._tied import Tie, trial_of
+from gradcheck.documents._value import Array, Value
+from gradcheck.documents._world import World
+
+_SLOPES = 1e-4  # one-sided differences are extrapolated from steps of 2**-10
+
+
+@dataclass(frozen=True, slots=True)
+class Kink:
+    """A place at which the slopes on both sides differ; `inside`: what is stated lies between them.
+
+    `share`: how much of the right-hand slope is stated, where the left-hand one is 0: ReLU'(0); else None.
+    """
+
+    stated: float
+    lower: float
+    upper: float
+    index: tuple[int, ...]
+    inside: bool
+    share: float | None = None
+
+
+def is_kinked(formulas: Sequence[Formula], world: World) -> bool:
+    """Whether formulas, or the definitions that they lead to, have cases, maxima, absolute values or comparisons."""
+    seen: set[str] = set()
+    stack: list[object] = [formula.expression for formula in formulas]
+    while stack:
+        part = stack.pop()
+        match part:
+            case tuple():
+                stack += part
+            case e.Choice() | e.Reduce(op="max" | "min"):
+                return True
+            case e.Function(name=name) if name in ("abs", "max", "min", "relu", "sign", "norm", "maxrow"):
+                return True
+            case e.Compare(operators=operators) if not set(operators) <= {"=", "\\neq"}:
+                return True
+        if isinstance(part, Expression):
+            if isinstance(part, e.Variable | e.Call | e.Differential):
+                key = part.by if isinstance(part, e.Differential) else part.key
+                if key not in seen:
+                    seen.add(key)
+                    symbol = world.symbols.symbol(key)
+                    stack += [world.formula(symbol).expression] if symbol and symbol.definition else []
+                    stack += [e.Variable(of) for _, of in symbol.terms] if symbol else []
+            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
+    return False
+
+
+def kink_of(head: Formula, member: Formula, world: World, ties: list[Tie]) -> Kink | None:
+    """The worst kink that a derivative statement meets; None if there is none, or none that can be evaluated."""
+    worst: Kink | None = None
+    for number in range(2):
+        trial = trial_of(world.symbols, ties, world.trial.seed, number, kinks=True)
+        try:
+            smooth = World(trial_of(world.symbols, ties, world.trial.seed, number))
+            upstream = {key: smooth.value(key) for key, one in world.symbols.table.items() if one.kind == "upstream"}
+            sides = [evaluate(head, World(trial, upstream, side=side)) for side in (1, -1)]
+            stated = evaluate(member, World(trial, upstream, side=1), like=sides[0])
+            arrays = [_pair(side, stated, world) for side in sides]
+        except (Refusal, Limit, ValueError):
+            continue
+        found = _worst(arrays)
+        if found is not None and (worst is None or (worst.inside and not found.inside)):
+            worst = found
+    return worst
+
+
+def _pair(value: Value, stated: Value, world: World) -> tuple[Array, Array]:
+    if is_jacobian(value) and stated.shape != value.shape:
+        value, stated = pulled_back(value, stated, np.ones(value.shape[: value.split]), world.trial.meter)
+    one, other, _ = aligned(value, stated)
+    return one, other
+
+
+def _worst(arrays: list[tuple[Array, Array]]) -> Kink | None:
+    (right, stated), (left, _) = arrays
+    if right.shape != left.shape or not right.size:
+        return None
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    kinked = high - low > _SLOPES * (1 + np.abs(high))
+    if not kinked.any():
+        return None
+    beyond = np.where(kinked, np.maximum(low - stated, stated - high), -np.inf)
+    at = np.unravel_index(int(beyond.argmax()), beyond.shape)
+    inside = bool(beyond[at] <= _SLOPES * (1 + abs(high[at])) + TOLERANCE)
+    share = round(float(stated[at] / right[at]), 6) if abs(left[at]) < _SLOPES else None
+    return Kink(float(stated[at]), float(low[at]), float(high[at]), tuple(map(int, at)), inside, share)
+
+
+def used_once(head: Formula, world: World) -> bool:
+    """Whether a derivative by an entry of an array goes through a function that is not specified, to a number."""
+    differential = head.expression
+    if not isinstance(differential, e.Differential) or not differential.indices:
+        return False
+    symbols, of = world.symbols, differential.of
+    unknown = {key for key, one in symbols.table.items() if one.callable and one.definition is None}
+    loss = symbols.symbol(of.key) if isinstance(of, e.Variable) else None
+    outputs = [symbols.symbol(output) for _, output in loss.terms] if loss else []
+    found = [one for one in outputs if one is not None and symbols.rank(one) == 0]
+    return len(found) == len(outputs) > 0 and any(unknown & world.dependencies(one.key) for one in found)

@@ -1,0 +1,362 @@
+"""The model of a block: its symbols, as annotations, inference and the document's own definitions give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gradcheck.documents._classify import (
+    EQUALITIES,
+    Item,
+    Kind,
+    arguments,
+    classified,
+    head_in,
+    is_gradient,
+    is_unspecified,
+    plain,
+)
+from gradcheck.documents._definitions import Definitions
+from gradcheck.documents._entries import Define, OpTie
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._infer import declare_outputs, infer_shapes
+from gradcheck.documents._losses import infer_losses, name_gradients, stem
+from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
+from gradcheck.documents._spaces import size_from, space_axes
+from gradcheck.documents._symbols import Symbols, key_of
+from gradcheck.documents._tied import Tie, declare_tie
+from gradcheck.documents._tree import Derivative, Group, Node
+
+_KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
+_FROM_ONE = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}")
+_FROM_ZERO = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*0\s*\}")
+_CALLED = re.compile(r"([A-Za-z]{2,})\s*\([^()]*\)")
+
+
+@dataclass(slots=True)
+class Block:
+    """A block: its statements, its symbols, and what is compared how.
+
+    Attributes
+    ----------
+    inferred
+        Keys of arrays and scalars that are not declared.
+    interior
+        How far from the border values are compared, None for everywhere.
+    relu0
+        The declared slope at a kink, or None.
+    assumed
+        Whether the statements hold only under an assumption.
+    defined
+        The statement that defines each symbol, by key.
+    title
+        The heading of the highest level that it stands under.
+    """
+
+    items: list[Item]
+    symbols: Symbols
+    ties: list[Tie] = field(default_factory=list)
+    inferred: frozenset[str] = frozenset()
+    interior: int | None = None
+    relu0: float | None = None
+    assumed: str = ""
+    defined: dict[str, Item] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    title: str = ""
+
+    def owns(self, item: Item) -> bool:
+        """Whether a statement is the one that defines its symbol."""
+        return any(one is item for one in self.defined.values())
+
+
+def block_of(statements: Sequence[Statement], annotations: Sequence[Annotation]) -> Block:
+    """The model of a block.
+
+    Parameters
+    ----------
+    statements
+        Of displays and of inline formulas, in the order of the document; `display.inline` tells them apart.
+    annotations
+        What is declared.
+    """
+    return _Builder(annotations).block(statements)
+
+
+class _Builder:
+    def __init__(self, annotations: Sequence[Annotation]) -> None:
+        self.annotations = annotations
+        self.symbols = Symbols()
+        self.defines: list[Define] = []
+        self.ties: list[Tie] = []
+        self.notes: list[str] = []
+
+    def block(self, statements: Sequence[Statement]) -> Block:
+        symbols = self.symbols
+        displayed = [member.text for one in statements for member in one.members if not one.display.inline]
+        ones = [text for text in displayed if _FROM_ONE.search(text)]
+        symbols.base = int(bool(ones) and not any(_FROM_ZERO.search(text) for text in displayed))
+        if ones and not symbols.base:
+            self.notes.append("sums begin at 0 and at 1 in one block: indices count from 0")
+        symbols.words |= {match[1] for text in displayed if (match := _CALLED.fullmatch(text.strip()))}
+        self._each("names", self._words)
+        self._options()
+        self._declared()
+        items = self._items(statements)
+        for item in items:
+            self._space(item)
+        for item in items:
+            item.kind = classified(item, symbols)
+            self._size(item)
+        upstream = self._upstreams(items)
+        self._heads(items, upstream)
+        defined_keys = {item.defines.name for item in items if item.defines}
+        formulas = [item.readable for item in items if self._counts(item)]
+        shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
+        declare_outputs(symbols, formulas, shapeless)
+        inferred = infer_shapes(symbols, formulas, defined_keys | self._lets())
+        self._kinds()
+        for one in self.annotations:
+            for name in one.value if one.key == "calls" else ():
+                self._function(name, items)
+        self._losses(items, upstream)
+        infer_losses(symbols, items)
+        for one in self.annotations:
+            if one.key == "let":
+                self._each_let(one)
+        owners = Definitions(symbols, self.ties).adopt(items)
+        self._each("held", lambda names: symbols.hold(*names))
+        return Block(
+            items,
+            symbols,
+            self.ties,
+            inferred,
+            self._one("interior"),
+            self._one("relu0"),
+            ", ".join(f"{a.left} {a.relation} {a.right}" for one in self._all("assume") for a in one),
+            owners,
+            self.notes,
+        )
+
+    def _counts(self, item: Item) -> bool:
+        return not item.statement.display.inline or item.kind in (Kind.UPSTREAM, Kind.DEFINITION)
+
+    # annotations
+
+    def _all(self, key: str) -> list[Any]:
+        return [one.value for one in self.annotations if one.key == key]
+
+    def _one(self, key: str) -> Any:
+        values = self._all(key)
+        return values[-1] if values else None
+
+    def _each(self, key: str, use: Any) -> None:
+        for one in self.annotations:
+            if one.key == key:
+                try:
+                    use(one.value)
+                except (Refusal, ValueError, Limit, KeyError) as error:
+                    raise AnnotationError(one.line, f"{key}: {error}") from error
+
+    def _each_let(self, one: Annotation) -> None:
+        symbols, let = self.symbols, one.value
+        try:
+            left, right = symbols.parse(self._text(let.left)), symbols.parse(self._text(let.right))
+            head = head_in(left, symbols, right)
+            if head is None:
+                raise ValueError(f"got {let.left!r}; admitted: a name, with indices or arguments")
+            symbols.define(head.name, head.definition(right))
+        except (Refusal, ValueError, Limit, KeyError) as error:
+            raise AnnotationError(one.line, f"let: {error}") from error
+
+    def _words(self, names: Iterable[str]) -> None:
+        self.symbols.words |= set(names)
+
+    def _options(self) -> None:
+        symbols = self.symbols
+        symbols.outside = self._one("outside") or ("error" if self._one("interior") is None else "zero")
+        symbols.elementwise = self._one("mode") == "elementwise"
+        symbols.einsum = bool(self._one("einsum"))
+        self.defines = self._all("define")
+
+    def _declared(self) -> None:
+        symbols = self.symbols
+        self._each("dims", lambda dims: [symbols.dim(dim.name, dim.size) for dim in dims])
+        self._each("assume", self._assume)
+        self._each("shapes", lambda arrays: [symbols.declare(one.name, one.axes) for one in arrays])
+        self._each("scalars", lambda names: [symbols.declare(name) for name in names])
+        self._each("sets", lambda sets: [symbols.subsets(one.name, one.size) for one in sets])
+        for one in self._all("alias"):
+            for pair in one:
+                symbols.alias(pair.name, pair.of)
+        for one in self._all("index"):
+            for bound in one:
+                symbols.index(bound.name, bound.size)
+        self._each("op", self._tie)
+
+    def _tie(self, tie: OpTie) -> None:
+        self.ties.append(declare_tie(tie, self.symbols))
+
+    def _assume(self, assumptions: Iterable[Any]) -> None:
+        for one in assumptions:
+            if one.relation != "=":
+                continue
+            left, right = (one.left, one.right) if not one.left.arguments else (one.right, one.left)
+            if left.arguments or isinstance(left.head, int):
+                raise ValueError(f"got {one.left} = {one.right}; admitted: a name on one side")
+            for name in right.names:
+                self.symbols.dims.setdefault(self.symbols.key(name), None)
+            self.symbols.dim(str(left.head), right)
+
+    def _kinds(self) -> None:
+        for key, kind in _KINDS.items():
+            for names in self._all(key):
+                for name in names:
+                    self._kind(name, kind)
+
+    def _function(self, name: str, items: Sequence[Item]) -> None:
+        """A function of which only the name is known has the shape of what it is said to be."""
+        symbols = self.symbols
+        key = symbols.key(name)
+        axes = None
+        for item in items:
+            for _, tree in item.rights[:1]:
+                if isinstance(tree, Node) and is_unspecified(tree, symbols) and key_of(tree.factors[0]) == key:  # type: ignore[attr-defined]
+                    left = symbols.find(item.head) if isinstance(item.head, Node) else None
+                    ranks = {symbols.rank(one.symbol) for one in map(symbols.find, arguments(tree)) if one}
+                    axes = left.symbol.axes if left and len(ranks) > 1 else axes
+        symbols.function(name, axes)
+
+    def _kind(self, name: str, kind: str) -> None:
+        key = self.symbols.resolved(self.symbols.key(name))
+        found = self.symbols.table.get(key)
+        if found is None:
+            self.symbols.declare(name, (), kind)
+        else:
+            self.symbols.table[key] = replace(found, kind=kind)
+
+    # statements
+
+    def _text(self, text: str) -> str:
+        for one in self.defines:
+            text = text.replace(one.text, f"({one.replacement})")
+        return text
+
+    def _parsed(self, text: str, offset: int) -> Node | Refusal | Limit:
+        try:
+            return self.symbols.parse(self._text(text))
+        except (Refusal, Limit) as error:
+            return error
+
+    def _items(self, statements: Sequence[Statement]) -> list[Item]:
+        items: list[Item] = []
+        last: Item | None = None
+        for statement in statements:
+            trees = [self._parsed(member.text, member.offset) for member in statement.members]
+            item = Item(statement, trees)
+            item.head = last.head if statement.continues and last else trees[0]
+            for condition in statement.conditions:
+                tree = self._parsed(condition.text, condition.offset)
+                item.conditions += [tree] if isinstance(tree, Node) else []
+            item.kind = classified(item, self.symbols)
+            items.append(item)
+            last = item if not statement.display.inline else last
+        return items
+
+    def _space(self, item: Item) -> None:
+        """`X \\in \\mathbb{R}^{C \\times N}` declares X."""
+        members = item.statement.members
+        if len(members) != 2 or members[1].relation != "\\in":
+            return
+        axes = space_axes(members[1].text)
+        names = item.trees[0]
+        if axes is None or not isinstance(names, Node):
+            return
+        sizes = []
+        for axis in axes:
+            tree = self._parsed(axis, 0)
+            size = size_from(tree) if isinstance(tree, Node) else None
+            if size is None:
+                return
+            sizes.append(size)
+        for node in getattr(names, "items", (names,)):
+            found = self.symbols.find(node)
+            if plain(node) and (found is None or found.symbol.axes is None):
+                self.symbols.declare(key_of(node), sizes)
+
+    def _size(self, item: Item) -> None:
+        """`P = H - K + 1` says what a size is that only has a name so far."""
+        if item.kind is not Kind.SHAPE or not isinstance(item.head, Node):
+            return
+        key = self.symbols.size(item.head)
+        rights = item.rights
+        if key is None or self.symbols.dims[key] is not None or not rights or rights[0][0].relation not in EQUALITIES:
+            return
+        size = size_from(rights[0][1]) if isinstance(rights[0][1], Node) else None
+        names = {self.symbols.key(name) for name in size.names} if size else set()
+        if size is not None and names <= self.symbols.dims.keys() - {key}:
+            self.symbols.dims[key] = size
+
+    def _upstreams(self, items: Iterable[Item]) -> list[tuple[str, str, str, Item]]:
+        """`g_{ij} = \\frac{\\partial L}{\\partial y_{ij}}`: name, loss, output."""
+        declared = {u.name for one in self._all("loss") for u in one.upstream}
+        declared |= {u.name for ones in self._all("grad") for u in ones}
+        found: list[tuple[str, str, str, Item]] = []
+        for item in items:
+            rights = item.rights
+            if item.kind is not Kind.CLAIM or item.statement.continues or not rights:
+                continue
+            left, right = item.head, rights[0][1]
+            if is_gradient(left) and plain(right) and rights[0][0].relation == "=:":
+                left, right = right, left
+            if not plain(left) or not is_gradient(right):
+                continue
+            while isinstance(right, Group):
+                right = right.body
+            if not isinstance(left, Node) or not isinstance(right, Derivative) or right.of is None:
+                continue
+            name, of = stem(left, self.symbols), stem(right.by, self.symbols)
+            item.kind = Kind.UPSTREAM
+            if name not in declared and (name, key_of(right.of), of) not in [one[:3] for one in found]:
+                found.append((name, key_of(right.of), of, item))
+        return found
+
+    def _heads(self, items: Sequence[Item], upstream: Sequence[tuple[str, str, str, Item]]) -> None:
+        """Which statements may be definitions."""
+        taken = {one[0] for one in upstream} | {u.name for ones in self._all("grad") for u in ones}
+        for item in items:
+            if item.kind is not Kind.CLAIM or item.statement.continues or not isinstance(item.head, Node):
+                continue
+            rights = [tree for _, tree in item.rights]
+            right = rights[0] if rights and isinstance(rights[0], Node) else None
+            head = head_in(item.head, self.symbols, right)
+            if head is None or head.name in taken or head.name.isdigit():
+                continue
+            if item.statement.display.inline and not (right is not None and item.statement.members[1].relation == ":="):
+                continue
+            item.defines = head
+            item.kind = Kind.DEFINITION
+
+    def _lets(self) -> set[str]:
+        names = set()
+        for let in self._all("let"):
+            tree = self._parsed(let.left, 0)
+            head = head_in(tree, self.symbols, None) if isinstance(tree, Node) else None
+            names |= {head.name} if head else set()
+        return names
+
+    # losses and definitions
+
+    def _losses(self, items: Sequence[Item], upstream: Sequence[tuple[str, str, str, Item]]) -> None:
+        symbols = self.symbols
+
+        def declare(loss: Any) -> None:
+            if loss.upstream:
+                symbols.loss(loss.name, [(one.name, one.of) for one in loss.upstream])
+            elif symbols.symbol(symbols.key(loss.name)) is None:
+                symbols.declare(loss.name, None)
+
+        self._each("loss", declare)
+        self._each("grad", lambda ones: [symbols.gradient(one.name, one.loss, one.of) for one in ones])
+        name_gradients(symbols, items, upstream)

@@ -1,0 +1,378 @@
+"""A parser of the LaTeX subset, by recursive descent: text -> `gradcheck.documents._tree`.
+
+    items   : chain (, chain)*            chain : sum (RELATION sum)*
+    sum     : [SIGN] term (SIGN term)*    term  : factor ([OPERATOR] factor)*
+    factor  : atom (_arg | ^arg | ')*
+
+A big operator such as `\\sum` takes the rest of its term; nothing else is decided here: what juxtaposition means, which
+letters are indices and what is a function is a matter of the symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from gradcheck.documents._bars import bars_of
+from gradcheck.documents._errors import Unparsed
+from gradcheck.documents._grammar import (
+    ACCENTS,
+    BIG,
+    BRACKETS,
+    CONDITION_WORDS,
+    CONJUNCTIONS,
+    EXTREMA,
+    LETTERLIKE,
+    OPERATORS,
+    OTHERWISE,
+    RELATIONS,
+    opens_factor,
+)
+from gradcheck.documents._infinitesimals import fraction_of, with_slashes
+from gradcheck.documents._records import Limit
+from gradcheck.documents._scan import Token, scan
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Cases,
+    Derivative,
+    Fraction,
+    Group,
+    List,
+    Name,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Root,
+    Script,
+    Such,
+    Sum,
+    Word,
+)
+
+DEPTH = 100
+_TRANSPARENT = (Number, Name, Word, Accent, Script, Group, Fraction, Root, Cases)
+_MARKS = {"*", "+", "-"}  # superscripts that are no operators: x^*
+
+
+def parse(text: str, words: Collection[str] = ()) -> Node:
+    """The tree of a formula: an expression, a `Relation` where it is a chain, a `List` where it has commas.
+
+    Parameters
+    ----------
+    text
+        LaTeX without delimiters, alignment marks and layout allowed; a full stop or comma at the end is ignored.
+    words
+        Names of several letters, such as `kh`, that are no products.
+
+    Raises
+    ------
+    Unparsed
+        With the offset of what is outside the grammar.
+    Limit
+        "limit-nesting" or "limit-size".
+    """
+    parser = _Parser(scan(text.rstrip().rstrip(".,;").rstrip(), words))
+    try:
+        tree = parser.items(frozenset())
+    except RecursionError:
+        raise Limit("limit-nesting", f"nested too deeply; admitted: {DEPTH}") from None
+    if parser.token.kind != "stop" or tree == List(()):
+        raise Unparsed(f"unexpected {parser.token.text or 'end'!r}", parser.token.at)
+    return tree
+
+
+class _Parser:
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.bars = bars_of(tokens)
+        self.k = 0
+        self.depth = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.k]
+
+    def take(self, *texts: str, kind: str = "") -> Token | None:
+        token = self.token
+        if token.kind == "stop" or (texts and token.text not in texts) or (kind and token.kind != kind):
+            return None
+        self.k += 1
+        return token
+
+    def expect(self, text: str) -> Token:
+        token = self.take(text)
+        if token is None:
+            raise Unparsed(f"expected {text!r}, got {self.token.text or 'the end'!r}", self.token.at)
+        return token
+
+    @property
+    def bar(self) -> str:
+        """What the bar at hand does: "open", "close", "given"; "" where there is none."""
+        return self.bars.get(self.k, "")
+
+    def items(self, stops: frozenset[str]) -> Node:
+        """Chains apart by commas, up to a token of `stops` or a closing bar."""
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise Limit("limit-nesting", f"nested deeper than {DEPTH}")
+        start, given = self.token.at, None
+        found: list[Node] = []
+        while not self._ends(stops):
+            if self.token.text == ":" and found:
+                found = [self._such(found, stops, start)]
+                break
+            found.append(self._chain())
+            if self.bar == "given" or (self.token.text == "\\mid" and "(" not in stops and ")" in stops):
+                self.k, given = self.k + 1, len(found)
+            elif not self._separator() and not self._ends(stops) and self.token.text != ":":
+                raise Unparsed(f"unexpected {self.token.text!r}", self.token.at)
+        self.depth -= 1
+        return found[0] if len(found) == 1 and given is None else List(tuple(found), given, at=start)
+
+    def _ends(self, stops: frozenset[str]) -> bool:
+        if self.bar:
+            return self.bar == "close"
+        return self.token.kind == "stop" or self.token.text in stops
+
+    def _separator(self) -> bool:
+        conjunction = self.token.kind == "word" and self.token.text in CONJUNCTIONS
+        if self.token.text not in (",", ";", "\\wedge") and not conjunction:
+            return False
+        self.k += 1
+        return True
+
+    def _such(self, head: list[Node], stops: frozenset[str], at: int) -> Node:
+        self.expect(":")
+        return Such(head[0] if len(head) == 1 else List(tuple(head), at=at), self.items(stops), at=at)
+
+    def _chain(self) -> Node:
+        while self.token.kind == "word" and self.token.text in CONDITION_WORDS:
+            self.k += 1
+        operands, operators, at = [self._sum()], [], self.token.at
+        while self.token.text in RELATIONS and (self.token.text != "\\mid" or not self.bar):
+            operators.append(self.tokens[self.k].text)
+            self.k += 1
+            operands.append(self._sum())
+        return Relation(tuple(operators), tuple(operands), at=operands[0].at or at) if operators else operands[0]
+
+    def _sum(self) -> Node:
+        at = self.token.at
+        sign = self.take("+", "-", kind="symbol")
+        signs, terms = [sign.text if sign else ""], [self._term()]
+        while sign := self.take("+", "-", kind="symbol"):
+            signs.append(sign.text)
+            terms.append(self._term())
+        return terms[0] if signs == [""] else Sum(tuple(signs), tuple(terms), at=at)
+
+    def _term(self) -> Node:
+        at, operators, factors = self.token.at, list[str](), [self._factor()]
+        while True:
+            operator = self.take(*OPERATORS)
+            if operator is None and not (opens_factor(self.token) or self.bar == "open"):
+                break
+            operators.append(operator.text if operator else "")
+            factors.append(self._signed() if operator else self._factor())
+        operators, factors = with_slashes(operators, factors)
+        return factors[0] if len(factors) == 1 else Product(tuple(operators), tuple(factors), at=at)
+
+    def _signed(self) -> Node:
+        """A factor after an operator, which may have a sign."""
+        at = self.token.at
+        sign = self.take("+", "-", kind="symbol")
+        factor = self._factor()
+        return Group("{", Sum((sign.text,), (factor,), at=at), at=at) if sign else factor
+
+    def _factor(self) -> Node:
+        token = self.token
+        if token.text in BIG and token.kind in ("command", "word"):
+            return self._big(BIG[token.text])
+        if token.text == "\\arg" and self.tokens[self.k + 1].text in ("\\max", "\\min"):
+            self.k += 1
+            return self._big("arg" + self.token.text[1:])
+        if token.text == "\\underset":
+            return self._underset()
+        atom = self._atom()
+        return self._scripted(atom, token.at)
+
+    def _scripted(self, base: Node, at: int) -> Node:
+        sub = sup = None
+        primes = 0
+        while True:
+            if self.take("'", kind="symbol"):
+                primes += 1
+            elif mark := self.take("_", kind="symbol"):
+                if sub is not None:
+                    raise Unparsed("double subscript", mark.at)
+                sub = self._argument()
+            elif mark := self.take("^", kind="symbol"):
+                argument = self._argument()
+                if counted := _primes(argument):
+                    primes += counted
+                elif sup is not None:
+                    raise Unparsed("double superscript", mark.at)
+                else:
+                    sup = argument
+            else:
+                break
+        return base if sub is None and sup is None and not primes else Script(base, sub, sup, primes, at=at)
+
+    def _big(self, op: str) -> Node:
+        at = self.token.at
+        self.k += 1
+        scripts = self._scripted(Name(op), at)
+        sub, sup = (scripts.sub, scripts.sup) if isinstance(scripts, Script) else (None, None)
+        if op in EXTREMA and sub is None:
+            if op.startswith("arg"):
+                raise Unparsed(f"{op} without an index below it", at)
+            bare = Name("\\" + op, at=at)
+            return Script(bare, sup=sup, at=at) if sup else bare
+        return self._with_body(op, sub, sup, at)
+
+    def _with_body(self, op: str, sub: Node | None, sup: Node | None, at: int) -> Node:
+        if not (opens_factor(self.token) or self.bar == "open" or self.token.text in ("+", "-")):
+            return Big(op, sub, sup, None, at=at)
+        if op in EXTREMA and self.token.text in ("(", "[", "\\{"):
+            return Big(op, sub, sup, self._factor(), at=at)
+        if self.token.text in ("+", "-"):
+            start, sign = self.token.at, self.expect(self.token.text).text
+            signed = Sum((sign,), (self._term(),), at=start)
+            return Big(op, sub, sup, Group("{", signed, at=start), at=at)
+        return Big(op, sub, sup, self._term(), at=at)
+
+    def _underset(self) -> Node:
+        at = self.expect("\\underset").at
+        below = self._argument()
+        braces = self.take("{", kind="symbol")
+        self.take("\\arg")
+        op = BIG.get(self.token.text)
+        if op is None:
+            raise Unparsed("\\underset of something that is no operator", at)
+        argument = "arg" if self.tokens[self.k - 1].text == "\\arg" else ""
+        self.k += 1
+        if braces:
+            self.expect("}")
+        return self._with_body(argument + op, below, None, at)
+
+    def _argument(self) -> Node:
+        """What a command or a script takes: a group in braces, or a single token."""
+        token = self.token
+        if token.text == "{" and token.kind == "symbol":
+            self.k += 1
+            if self.token.text in _MARKS and self.tokens[self.k + 1].text == "}":
+                self.k += 2
+                return Name(self.tokens[self.k - 2].text, at=token.at)
+            inner = self.items(frozenset({"}"}))
+            self.expect("}")
+            return inner
+        if token.kind == "number" and len(token.text) > 1:
+            self.tokens[self.k] = replace(token, text=token.text[1:], at=token.at + 1)
+            return Number(token.text[0], at=token.at)
+        if token.text in _MARKS:
+            self.k += 1
+            return Name(token.text, at=token.at)
+        return self._atom()
+
+    def _atom(self) -> Node:
+        token = self.token
+        self.k += 1
+        at = token.at
+        if self.bars.get(self.k - 1) == "open":
+            return self._bracketed(token, token.text)
+        match token.kind:
+            case "number":
+                return Number(token.text, at=at)
+            case "name":
+                return Name(token.text, at=at)
+            case "word":
+                return Word(token.text, token.command, at=at)
+            case "begin" if token.text == "cases":
+                return self._cases(at)
+        if token.text in BRACKETS:
+            return self._bracketed(token, BRACKETS[token.text])
+        if token.kind == "command":
+            return self._command(token)
+        self.k -= 1
+        raise Unparsed(f"unexpected {token.text or 'end'!r}", at)
+
+    def _bracketed(self, opening: Token, closing: str) -> Node:
+        kind = {"\\lvert": "|", "\\lVert": "\\|", "\\lbrack": "["}.get(opening.text, opening.text)
+        if kind == "{":
+            return self._braces(opening)
+        body = self.items(frozenset({closing}))
+        if self.bars.get(self.k) == "close" and closing == self.token.text:
+            self.k += 1
+        else:
+            self.expect(closing)
+        return Group(kind, body, at=opening.at)
+
+    def _braces(self, opening: Token) -> Node:
+        body = self.items(frozenset({"}"}))
+        self.expect("}")
+        whole = isinstance(body, Derivative) and body.of is not None and not body.slash
+        return body if isinstance(body, _TRANSPARENT) or whole else Group("{", body, at=opening.at)
+
+    def _command(self, token: Token) -> Node:
+        at = token.at
+        match token.text:
+            case "\\frac":
+                over, under = self._argument(), self._argument()
+                return fraction_of(over, under, at)
+            case "\\sqrt":
+                degree = None
+                if self.take("[", kind="symbol"):
+                    degree = self.items(frozenset({"]"}))
+                    self.expect("]")
+                return Root(self._argument(), degree, at=at)
+            case "\\substack" | "\\boxed" | "\\mathop" | "\\mathrel" | "\\mathbin" | "\\mathstrut":
+                body = self._argument()
+                return body if isinstance(body, _TRANSPARENT) else Group("{", body, at=at)
+            case "\\underbrace" | "\\overbrace":
+                return self._braced(at)
+        if token.text in ACCENTS:
+            return Accent(token.text, self._argument(), at=at)
+        if token.text in LETTERLIKE:
+            return Name(token.text, at=at)
+        raise Unparsed(f"unknown command {token.text}", at)
+
+    def _braced(self, at: int) -> Node:
+        """`\\underbrace{body}_{remark}` means its body."""
+        body = self._argument()
+        while self.take("_", "^", kind="symbol"):
+            self._argument()
+        return body if isinstance(body, _TRANSPARENT) else Group("{", body, at=at)
+
+    def _cases(self, at: int) -> Node:
+        values: list[Node] = []
+        conditions: list[Node | None] = []
+        while self.token.kind not in ("end", "stop"):
+            values.append(self._sum())
+            self.take(",")
+            conditions.append(self._condition() if self.take("&") else None)
+            self.take(",")
+            if not self.take("\\\\") and self.token.kind != "end":
+                raise Unparsed(f"unexpected {self.token.text!r} in cases", self.token.at)
+        if self.take("cases", kind="end") is None or not values:
+            raise Unparsed("cases that do not end" if values else "cases without a row", at)
+        return Cases(tuple(values), tuple(conditions), at=at)
+
+    def _condition(self) -> Node | None:
+        while self.token.kind == "word" and self.token.text.strip(" ,.") in CONDITION_WORDS:
+            self.k += 1
+        if self.token.kind == "word" and self.token.text.strip(" ,.") in OTHERWISE:
+            self.k += 1
+            return None
+        at, found = self.token.at, [self._chain()]
+        while self.token.kind != "end" and self.token.text != "\\\\" and self._separator():
+            if self.token.kind != "end" and self.token.text != "\\\\":
+                found.append(self._chain())
+        return found[0] if len(found) == 1 else List(tuple(found), at=at)
+
+
+def _primes(node: Node) -> int:
+    if isinstance(node, Name) and node.text == "\\prime":
+        return 1
+    if isinstance(node, Product) and all(isinstance(part, Name) and part.text == "\\prime" for part in node.factors):
+        return len(node.factors)
+    return 0

@@ -1,0 +1,132 @@
+"""What contradicts what among the annotations of a block and of the blocks that it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gradcheck.documents._records import Annotation, AnnotationError, Block
+from gradcheck.documents._sizes import Size
+
+_TRAITS = ("positive", "masks", "simplex", "symmetric")
+_EXCLUSIVE = ({"masks", "positive"}, {"masks", "simplex"}, {"simplex", "symmetric"})
+_LEAST_RANK = {"simplex": 1, "symmetric": 2}
+_SETTINGS = ("outside", "interior", "mode", "einsum", "relu0")
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What was said so far: for each thing its value and the line that said so."""
+
+    said: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    sizes: dict[str, Size] = field(default_factory=dict)
+
+    def continued(self) -> _Ledger:
+        """A copy without the settings, which a block that continues may change."""
+        kept = {key: value for key, value in self.said.items() if key[0] != "setting"}
+        return _Ledger(kept, dict(self.sizes))
+
+    def claim(self, what: str, name: str, value: str, line: int) -> str | None:
+        """Note it; a message if something else was said before."""
+        known, where = self.said.setdefault((what, name), (value, line))
+        return None if known == value else f"{name}: {what} {value} here, {known} at line {where}"
+
+    def rank(self, name: str) -> int | None:
+        """The rank of an array, if it is declared."""
+        known = self.said.get(("rank", name))
+        return int(known[0]) if known else None
+
+
+def contradictions(blocks: Sequence[Block]) -> list[AnnotationError]:
+    """What contradicts an earlier entry, each at its line."""
+    errors: list[AnnotationError] = []
+    ledger = _Ledger()
+    for block in blocks:
+        ledger = ledger.continued() if block.continues else _Ledger()
+        found = [(one.line, message) for one in block.annotations for message in _messages(one, ledger)]
+        found += [(one.line, message) for one in block.annotations for message in _late_messages(one, ledger)]
+        errors += [AnnotationError(line, message, block.file) for line, message in found]
+    return errors
+
+
+def _claims(one: Annotation) -> Iterator[tuple[str, str, str]]:
+    match one.key:
+        case "shapes":
+            for array in one.value:
+                yield "rank", array.name, str(len(array.axes))
+                yield "axes", array.name, f"[{','.join(map(str, array.axes))}]"
+        case "scalars":
+            for name in one.value:
+                yield "rank", name, "0"
+        case "dims":
+            for dim in one.value:
+                yield "size", dim.name, str(dim.size)
+        case "alias":
+            for alias in one.value:
+                yield "alias", alias.name, alias.of
+        case "index":
+            for index in one.value:
+                yield "range", index.name, str(index.size)
+        case "sets":
+            for family in one.value:
+                yield "range", f"{family.name}({family.argument})", str(family.size)
+        case "grad":
+            for gradient in one.value:
+                yield "gradient", gradient.name, f"d{gradient.loss}/d{gradient.of}"
+        case "loss":
+            for gradient in one.value.upstream:
+                yield "gradient", gradient.name or f"d./d{gradient.of}", f"d{gradient.loss}/d{gradient.of}"
+        case "let":
+            yield "definition", one.value.left, one.value.right
+        case "define":
+            yield "definition", one.value.text, one.value.replacement
+        case key if key in _SETTINGS:
+            yield "setting", key, str(one.value)
+
+
+def _messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
+    for what, name, value in _claims(one):
+        message = ledger.claim(what, name, value, one.line)
+        if message:
+            yield message
+    if one.key in _TRAITS:
+        for name in one.value:
+            others = {key for key in _TRAITS if ("trait " + key, name) in ledger.said}
+            ledger.claim("trait " + one.key, name, "yes", one.line)
+            yield from (f"{name}: {' and '.join(sorted(pair))} exclude each other" for pair in _EXCLUSIVE
+                        if one.key in pair and pair - {one.key} <= others)  # fmt: skip
+    if one.key == "dims":
+        ledger.sizes.update({dim.name: dim.size for dim in one.value})
+
+
+def _late_messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
+    """What can be said only when the whole block is known."""
+    if one.key in _LEAST_RANK:
+        for name in one.value:
+            rank = ledger.rank(name)
+            if rank is not None and rank < _LEAST_RANK[one.key]:
+                yield f"{name}: {one.key} wants rank {_LEAST_RANK[one.key]} or more, it is declared with rank {rank}"
+    if one.key == "alias":
+        for alias in one.value:
+            yield from _alias_messages(alias.name, alias.of, ledger)
+    if one.key == "dims":
+        yield from (f"{dim.name}: depends on itself" for dim in one.value if _cyclic(dim.name, ledger.sizes))
+
+
+def _alias_messages(name: str, of: str, ledger: _Ledger) -> Iterator[str]:
+    if name == of:
+        yield f"{name}: an alias of itself"
+    axes = [ledger.said.get(("axes", one)) for one in (name, of)]
+    if name != of and axes[0] and axes[1] and axes[0][0] != axes[1][0]:
+        yield f"{name}{axes[0][0]} is no other name of {of}{axes[1][0]}"
+
+
+def _cyclic(name: str, sizes: dict[str, Size]) -> bool:
+    reached: set[str] = set()
+    front = {name}
+    while front:
+        front = set().union(*(sizes[one].names for one in front if one in sizes)) - reached
+        if name in front:
+            return True
+        reached |= front
+    return False

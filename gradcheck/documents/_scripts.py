@@ -1,0 +1,88 @@
+"""What scripts mean: powers, transposes, norms, Kronecker's delta, indicators, indices of a group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gradcheck.documents import _expression as e
+from gradcheck.documents._binders import conditions_of
+from gradcheck.documents._errors import Undeclared, Unsupported
+from gradcheck.documents._symbols import items_of_subscript, key_of
+from gradcheck.documents._tree import Accent, Group, Name, Node, Script, Sum, Word
+from gradcheck.documents._write import write
+
+if TYPE_CHECKING:
+    from gradcheck.documents._elaborate import Elaborator
+
+NORMS = {"1": "norm1", "2": "norm", "F": "norm", "\\infty": "normmax", "\\mathrm{F}": "norm"}
+TRANSPOSED = {"T", "\\top", "\\mathrm{T}", "\\mathsf{T}", "\\mathit{T}", "\\text{T}"}
+
+
+def special(own: Elaborator, node: Script) -> e.Expression:
+    """Undeclared names with a subscript that have a meaning: Kronecker's delta, indicators, I_n, 1_n."""
+    name = key_of(node.base)
+    items, commas = items_of_subscript(node.sub)
+    indicator = name in ("1", "\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\mathbf{I}", "\\delta", "\\chi")
+    if indicator and own.is_condition(node.sub):
+        return conditions_of(own, node.sub)
+    if name == "\\delta":
+        pair = own.split(items, commas, 2)
+        if len(pair) != 2:
+            raise Undeclared(key_of(node), node.at)
+        return e.Compare(("=",), (own.index(pair[0]), own.index(pair[1])), at=node.at)
+    if len(items) == 1 and name in ("I", "\\mathbf{I}", "\\mathrm{I}"):
+        return e.Unit("identity", own.value(items[0]), at=node.at)
+    if len(items) == 1 and name in ("\\mathbf{1}", "\\mathbb{1}"):
+        return e.Unit("ones", own.value(items[0]), at=node.at)
+    raise Undeclared(key_of(replace(node, sup=None)), node.at)
+
+
+def group_scripted(own: Elaborator, node: Script, group: Group) -> e.Expression:
+    """A group with scripts: a norm, a value where a condition holds, a value at indices, a derivative, a power."""
+    if group.kind in ("|", "\\|") and node.sub is not None:
+        name = NORMS.get(key_of(node.sub))
+        if name is None:
+            raise Unsupported(f"norm {write(node.sub)}; admitted: {', '.join(NORMS)}", node.at)
+        return own.raised(e.Function(name, (own.value(group.body),), at=node.at), node.sup, node.at)
+    value = own.value(group)
+    if own.is_condition(node.sub):
+        value = e.Times(("",), (value, conditions_of(own, node.sub)), at=node.at)
+    elif node.sub is not None:
+        value = own.take(value, items_at(own, value, node.sub))
+    for _ in range(node.primes):
+        value = e.Differential(value, own.prime_variable(node.at), at=node.at)
+    return own.raised(value, node.sup, node.at)
+
+
+def items_at(own: Elaborator, value: e.Expression, sub: Node) -> tuple[Node, ...]:
+    """The indices of a value that is no bare name."""
+    items, commas = items_of_subscript(sub)
+    symbol = own.symbols.symbol(value.key) if isinstance(value, e.Variable) else None
+    rank = own.symbols.rank(symbol) if symbol else None
+    return own.split(items, commas, 2 if rank is None and not commas else len(items) if rank is None else rank)
+
+
+def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.Expression:
+    """`base` to a superscript: transposed, inverted, or to a power."""
+    if sup is None:
+        return base
+    if _transposes(own, base, sup):
+        return e.Transpose(base, at=at)
+    if isinstance(sup, Sum) and sup.signs == ("-",) and _transposes(own, base, sup.terms[0]):
+        return e.Transpose(e.Power(base, e.Constant(-1.0), at=at), at=at)
+    if isinstance(sup, Group) and sup.kind == "(":
+        raise Undeclared(write(sup), sup.at, f"superscript {write(sup)} is not part of a declared name")
+    if isinstance(sup, Name) and sup.text in ("*", "+", "-", "\\dagger", "\\star"):
+        raise Undeclared(sup.text, sup.at, f"superscript {sup.text} is not part of a declared name")
+    return e.Power(base, own.value(sup), at=at)
+
+
+def _transposes(own: Elaborator, base: e.Expression, sup: Node) -> bool:
+    """Whether a superscript is the sign of a transpose; a declared T is a power of what has no axes."""
+    if not isinstance(sup, Name | Accent | Word) or write(sup) not in TRANSPOSED:
+        return False
+    if write(sup) == "\\top" or (own.symbols.find(sup) is None and own.symbols.size(sup) is None):
+        return True
+    symbol = own.symbols.symbol(base.key) if isinstance(base, e.Variable) else None
+    return symbol is not None and own.symbols.rank(symbol) != 0

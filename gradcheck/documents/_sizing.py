@@ -1,0 +1,170 @@
+"""Sizes for a trial: small, pairwise different, at least 2, and both odd and even where others derive from them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gradcheck.documents._errors import Unsupported
+from gradcheck.documents._records import Limit
+from gradcheck.documents._sizes import Size
+from gradcheck.documents._symbols import Symbol, Symbols
+
+Sizes = dict[str, int]
+Rule = Callable[[Mapping[str, int]], int]
+_ATTEMPTS = 4000
+_ACCEPTED = 5
+_LARGEST = 100_000
+_MANY = 5  # free sizes; fewer can be larger
+_CHEAP = 400  # entries of all arrays that need not become fewer
+_MISMATCH = 1.5  # what a size of the wrong parity counts
+_OPERATORS: dict[str | int, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+_OPERATORS |= {"//": operator.floordiv, "%": operator.mod, "min": min, "max": max}
+
+
+def draw_sizes(symbols: Symbols, stream: np.random.Generator, number: int) -> Sizes:
+    """A number for every size of a block.
+
+    Parameters
+    ----------
+    symbols : Symbols
+        Sizes with a value keep it; derived ones are worked out; the others are drawn.
+    stream : numpy.random.Generator
+    number : int
+        Of the trial: decides which sizes should be even.
+
+    Raises
+    ------
+    Unsupported
+        If there are no sizes that fulfil what is declared.
+    Limit
+        "limit-size".
+    """
+    search = _Search(symbols, number)
+    best: tuple[float, Sizes] | None = None
+    accepted = 0
+    for attempt in range(_ATTEMPTS):
+        late = attempt >= _ATTEMPTS * 3 // 4
+        found = search.judged(search.drawn(stream, attempt), late)
+        if found is None:
+            continue
+        best = found if best is None or found[0] < best[0] else best
+        accepted += 1
+        if accepted >= _ACCEPTED or not search.free:
+            break
+    if best is None:
+        raise Unsupported(f"no sizes fulfil what is declared: {search.problem}")
+    sizes = _smaller(search, best, stream)
+    if max(sizes.values(), default=0) > _LARGEST:
+        raise Limit("limit-size", f"a size of {max(sizes.values())}; admitted: {_LARGEST}")
+    return sizes
+
+
+def _smaller(search: _Search, best: tuple[float, Sizes], stream: np.random.Generator) -> Sizes:
+    """Sizes that no change of one and no exchange of two makes cheaper."""
+    improved = best[0] > _CHEAP
+    while improved:
+        improved = False
+        for key in stream.permutation(search.free).tolist() if search.free else []:
+            others = {best[1][other]: other for other in search.free}
+            for value in range(2, best[1][key]):
+                moved = {name: best[1][name] for name in search.free} | {key: value}
+                moved |= {others[value]: best[1][key]} if value in others else {}
+                found = search.judged(moved, late=False)
+                if found is not None and found[0] < best[0]:
+                    best, improved = found, True
+                    break
+    return best[1]
+
+
+def _admitted(axes: list[int], least: int, distinct: bool) -> bool:
+    return min(axes, default=least) >= least and (not distinct or len(set(axes)) == len(axes))
+
+
+class _Search:
+    """What the sizes of a block depend on, made ready to be tried often."""
+
+    def __init__(self, symbols: Symbols, number: int) -> None:
+        self.symbols = symbols
+        self.number = number
+        self.problem = ""
+        self.free = [key for key, size in symbols.dims.items() if size is None]
+        derived = {key: size for key, size in symbols.dims.items() if size is not None}
+        self.derived = [(key, self._rule(derived[key])) for key in self._ordered(derived)]
+        self.positive = [key for key, size in derived.items() if size.names]
+        used = {self._key(name) for size in derived.values() for name in size.names}
+        self.used = [key for key in self.free if key in used]
+        arrays = list(symbols.table.values())
+        distinct = {str(axis): axis for symbol in arrays for axis in _axes(symbol)}
+        self.axes = [self._rule(axis) for axis in distinct.values()]
+        self.shapes = [[self._rule(axis) for axis in symbol.axes or ()] for symbol in arrays]
+
+    def _key(self, name: str) -> str:
+        return self.symbols.resolved(self.symbols.key(name))
+
+    def _ordered(self, derived: Mapping[str, Size]) -> list[str]:
+        """The derived sizes in an order in which each has what it needs."""
+        known, order = set(self.free), list[str]()
+        while len(order) < len(derived):
+            ready = [k for k, s in derived.items() if k not in known and all(self._key(n) in known for n in s.names)]
+            if not ready:
+                circle = ", ".join(key for key in derived if key not in known)
+                raise Unsupported(f"dims: {circle} depend on each other or on undeclared sizes")
+            order += ready
+            known |= set(ready)
+        return order
+
+    def _rule(self, size: Size) -> Rule:
+        if isinstance(size.head, int):
+            value = size.head
+            return lambda sizes: value
+        if not size.arguments:
+            key = self._key(size.head)
+            return lambda sizes: sizes[key]
+        parts = [self._rule(argument) for argument in size.arguments]
+        if size.head in _OPERATORS and len(parts) == 2:
+            apply, (left, right) = _OPERATORS[size.head], parts
+            return lambda sizes: apply(left(sizes), right(sizes))
+        return lambda sizes: self.symbols.value(size, sizes)
+
+    def drawn(self, stream: np.random.Generator, attempt: int) -> Sizes:
+        """The free sizes, pairwise different, larger ones the later the attempt."""
+        least = 3 if len(self.free) < _MANY else 2
+        pool = np.arange(least, least + len(self.free) + 1 + attempt // 200)
+        return dict(zip(self.free, stream.permutation(pool)[: len(self.free)].tolist(), strict=True))
+
+    def judged(self, sizes: Sizes, late: bool) -> tuple[float, Sizes] | None:
+        """What sizes cost, and all of them; None if they are not admitted. Late, the demands are lower."""
+        try:
+            self.derive(sizes)
+            axes = [rule(sizes) for rule in self.axes]
+        except (ValueError, ZeroDivisionError) as reason:
+            self.problem = str(reason)
+            return None
+        positive = late or all(sizes[key] > 0 for key in self.positive)
+        if not positive or not _admitted(axes, 1 if late else 2, distinct=not late):
+            self.problem = f"sizes of axes were {axes}"
+            return None
+        return self.cost(sizes), sizes
+
+    def derive(self, sizes: Sizes) -> None:
+        """Add the derived sizes."""
+        for key, rule in self.derived:
+            sizes[key] = rule(sizes)
+
+    def cost(self, sizes: Sizes) -> float:
+        """Entries of all arrays, more where the parity is not the wanted one."""
+        mismatches = sum((sizes[key] + self.number + k) % 2 for k, key in enumerate(self.used))
+        entries = 0
+        for shape in self.shapes:
+            size = 1
+            for rule in shape:
+                size *= rule(sizes)
+            entries += size
+        return float(entries * _MISMATCH**mismatches)
+
+
+def _axes(symbol: Symbol) -> tuple[Size, ...]:
+    return (*(symbol.axes or ()), *(() if symbol.upper is None else (symbol.upper,)))

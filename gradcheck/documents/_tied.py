@@ -1,0 +1,339 @@
+"""Symbols tied to an op of the catalogue: shapes from its axes, sizes that it admits, its forward value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.documents._entries import OpTie
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._records import Limit
+from gradcheck.documents._sizes import Size, size_of
+from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._trial import Trial
+from gradcheck.documents._value import Array, Value
+from gradcheck.documents._world import World
+
+_ATTEMPTS = 600
+_WANTED = 40
+_REDRAWN = 6
+_LARGE = 30_000  # entries of one array: its derivative is an array, too
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """An op, and the keys of the symbols that are its inputs (None: left out) and outputs."""
+
+    op: Any
+    inputs: tuple[tuple[str, str | None], ...]
+    outputs: tuple[tuple[str, str], ...]
+    attributes: Mapping[str, Any]
+
+    def axes(self, symbols: Symbols) -> Iterator[tuple[str, tuple[Size, ...]]]:
+        """The keys of tied symbols and their axes, where these are known."""
+        for _, key in (*self.inputs, *self.outputs):
+            symbol = symbols.symbol(key) if key else None
+            if key and symbol is not None and symbol.axes is not None:
+                yield key, symbol.axes
+
+
+def declare_tie(tie: OpTie, symbols: Symbols) -> Tie:
+    """Tie symbols to an op, and declare what is not declared.
+
+    Raises
+    ------
+    ValueError
+        For an op that the catalogue lacks, or inputs, outputs or attributes that the op lacks.
+    """
+    import reference
+
+    op = reference.get(tie.op)
+    axes_of = {name.rstrip("?"): axes for name, axes in op.inputs.items()}
+    names = list(axes_of)
+    bound: dict[str, str] = {}
+    for place, (name, symbol) in enumerate(tie.inputs):
+        if (name and name not in axes_of) or (not name and place >= len(names)):
+            raise ValueError(f"input: got {name or symbol!r}; admitted: {', '.join(names)}")
+        bound[name or names[place]] = symbol
+    if len(tie.outputs) > len(op.outputs):
+        raise ValueError(f"outputs: got {', '.join(tie.outputs)}; admitted: {', '.join(op.outputs)}")
+    attributes = dict(tie.attributes)
+    for name in attributes:
+        if name not in op.attributes:
+            raise ValueError(f"attribute: got {name!r}; admitted: {', '.join(op.attributes)}")
+    for value in attributes.values():
+        _declare_attribute(value, symbols)
+    outputs = tuple(zip(op.outputs, tie.outputs, strict=False))
+    upper = _label_bound(op, attributes, symbols)
+    for name, symbol in bound.items():
+        _declare(symbol, axes_of[name], attributes, symbols, _kind(op, name), upper)
+    for name, symbol in outputs:
+        _declare(symbol, op.outputs[name], attributes, symbols, "real", None)
+    keys = tuple((name, symbols.key(bound[name]) if name in bound else None) for name in names)
+    return Tie(op, keys, tuple((name, symbols.key(symbol)) for name, symbol in outputs), attributes)
+
+
+def _kind(op: Any, name: str) -> str:
+    kind = op.kinds.get(name, "")
+    return {"integer": "labels", "mask": "mask"}.get(kind, "real")
+
+
+def _label_bound(op: Any, attributes: Mapping[str, Any], symbols: Symbols) -> Size:
+    size = attributes.get("output_size")
+    if isinstance(size, tuple):
+        return size_of("*".join(f"({part})" for part in size))
+    return size_of("D")
+
+
+def _declare(
+    symbol: str, axes: str, attributes: Mapping[str, Any], symbols: Symbols, kind: str, upper: Size | None
+) -> None:
+    key = symbols.resolved(symbols.key(symbol))
+    found = symbols.table.get(key)
+    if "..." in axes or "?" in axes or (found is not None and found.axes is not None):
+        return
+    sizes = [_axis(axis, attributes) for axis in axes.split()]
+    if kind == "labels" and upper is not None:
+        symbols.labels(symbol, sizes, upper)
+    else:
+        symbols.declare(symbol, sizes, kind)
+
+
+def _axis(token: str, attributes: Mapping[str, Any]) -> Size:
+    kernel = attributes.get("kernel")
+    if isinstance(kernel, tuple) and len(kernel) == 2:
+        for name, size in zip(("KH", "KW"), kernel, strict=True):
+            token = token.replace(name, f"({size})")
+    if "/" not in token:
+        return size_of(token)
+    axis, by = token.split("/")
+    return size_of(f"({axis})//({attributes[by]})") if by in attributes else size_of(axis)
+
+
+def _declare_attribute(value: Any, symbols: Symbols) -> None:
+    if isinstance(value, tuple):
+        for part in value:
+            _declare_attribute(part, symbols)
+    elif isinstance(value, Size) and not value.arguments and isinstance(value.head, str):
+        key = symbols.key(value.head)
+        if key not in symbols.dims and symbols.symbol(key) is None and not re.fullmatch(r"[A-Z]+\d*", value.head):
+            symbols.declare(value.head)
+        elif key not in symbols.dims and symbols.symbol(key) is None:
+            symbols.dim(value.head)
+
+
+def trial_of(symbols: Symbols, ties: list[Tie], seed: int, number: int, kinks: bool = False) -> Trial:
+    """A trial whose sizes the tied ops admit."""
+    fixed = _admitted(symbols, ties, seed, number) if ties else None
+    for attempt in range(_REDRAWN):
+        trial = Trial(fixed or symbols, seed, number + 1009 * attempt, kinks=kinks)
+        sizes = [float(np.prod(trial.shape(one), dtype=float)) for one in trial.symbols.table.values()]
+        if fixed is not None or max(sizes, default=0) <= _LARGE:
+            break
+    return trial
+
+
+def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symbols | None:
+    """The symbols with sizes that the ops admit, the cheapest of some; None where nothing need be found."""
+    stream = np.random.default_rng([seed, number, 7])
+    free = [key for key, size in symbols.dims.items() if size is None]
+    given = {key for tie in ties for key in _given(tie, symbols)}
+    drawn = [key for key in free if key not in given]
+    best: tuple[tuple[int, int], dict[str, int]] | None = None
+    found = 0
+    for attempt in range(_ATTEMPTS):
+        pool = np.arange(2, len(drawn) + 3 + attempt // 25)
+        sizes = dict(zip(drawn, stream.permutation(pool)[: len(drawn)].tolist(), strict=True))
+        try:
+            _derive(symbols, sizes)
+            for tie in ties:
+                _fill(tie, symbols, sizes)
+            _derive(symbols, sizes)
+            shapes = [[symbols.value(a, sizes) for a in s.axes or ()] for s in symbols.table.values()]
+        except (ValueError, KeyError, ZeroDivisionError, TypeError, Refusal, Limit):
+            continue
+        if min((n for shape in shapes for n in shape), default=2) < 1:
+            continue
+        entries = sum(int(np.prod(shape)) for shape in shapes)
+        clashes = sum(len(shape) - len(set(shape)) for shape in shapes)
+        clashes += sum(n < 2 for shape in shapes for n in shape)
+        score = (clashes, entries)
+        best = (score, sizes) if best is None or score < best[0] else best
+        found += 1
+        if found >= _WANTED:
+            break
+    if best is None:
+        return None
+    new = symbols.copy()
+    for key in new.dims:
+        new.dims[key] = Size(best[1][key])
+    return new
+
+
+def _given(tie: Tie, symbols: Symbols) -> Iterator[str]:
+    """The sizes that only the op's outputs have: it is the op that gives them."""
+    inputs = {name for _, key in tie.inputs for axis in _axes_of(key, symbols) for name in axis.names}
+    for _, key in tie.outputs:
+        for axis in _axes_of(key, symbols):
+            if not axis.arguments and isinstance(axis.head, str) and axis.head not in inputs:
+                name = symbols.resolved(symbols.key(axis.head))
+                if symbols.dims.get(name) is None and not _mentioned(axis.head, tie.attributes):
+                    yield name
+
+
+def _axes_of(key: str | None, symbols: Symbols) -> tuple[Size, ...]:
+    symbol = symbols.symbol(key) if key else None
+    return (symbol.axes or ()) if symbol is not None else ()
+
+
+def _mentioned(name: str, attributes: Mapping[str, Any]) -> bool:
+    return any(isinstance(one, Size) and name in one.names for one in _flat(tuple(attributes.values())))
+
+
+def _derive(symbols: Symbols, sizes: dict[str, int]) -> None:
+    for _ in symbols.dims:
+        for key, size in symbols.dims.items():
+            if size is not None:
+                try:
+                    sizes[key] = symbols.value(size, sizes)
+                except KeyError:
+                    continue
+
+
+def _fill(tie: Tie, symbols: Symbols, sizes: dict[str, int]) -> None:
+    """Sizes of the op's outputs, as it gives them for these inputs."""
+    arrays: list[Any] = []
+    for _, key in tie.inputs:
+        symbol = symbols.symbol(key) if key else None
+        if key is None or symbol is None or symbol.axes is None:
+            arrays.append(None if key is None else np.ones((3,)))
+            continue
+        shape = tuple(symbols.value(axis, sizes) for axis in symbol.axes)
+        if symbol.kind == "labels":
+            arrays.append(np.arange(int(np.prod(shape))).reshape(shape) % max(shape[-1:] or (1,)))
+        else:
+            arrays.append(np.ones(shape))
+    attributes = {name: plain_attribute(value, symbols, sizes) for name, value in tie.attributes.items()}
+    attributes = {name: value for name, value in attributes.items() if value is not NotImplemented}
+    if any(s is not None and s.axes is None for _, k in tie.inputs if k for s in [symbols.symbol(k)]):
+        return
+    given = arrays
+    outputs = tie.op.forward(*given, **attributes)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    for (_, output_key), output in zip(tie.outputs, outputs, strict=False):
+        symbol = symbols.symbol(output_key)
+        if symbol is None or symbol.axes is None:
+            continue
+        if len(symbol.axes) != np.ndim(output):
+            raise ValueError("another rank")
+        for axis, size in zip(symbol.axes, np.shape(output), strict=True):
+            single = not axis.arguments and isinstance(axis.head, str)
+            name = symbols.resolved(symbols.key(str(axis.head))) if single else None
+            if name is not None and symbols.dims.get(name) is None:
+                sizes[name] = size
+            elif symbols.value(axis, sizes) != size:
+                raise ValueError("another size")
+
+
+def plain_attribute(value: Any, symbols: Symbols, sizes: Mapping[str, int]) -> Any:
+    """An attribute as a number where sizes give it; NotImplemented for one that is a symbol's value."""
+    if isinstance(value, tuple):
+        parts = tuple(plain_attribute(part, symbols, sizes) for part in value)
+        return NotImplemented if any(part is NotImplemented for part in parts) else parts
+    if not isinstance(value, Size):
+        return value
+    if all(symbols.resolved(symbols.key(name)) in sizes for name in value.names):
+        return symbols.value(value, sizes)
+    return NotImplemented
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    for part in value:
+        if isinstance(part, tuple):
+            yield from _flat(part)
+        else:
+            yield part
+
+
+def disagreement(tie: Tie, world: World) -> str | None:
+    """How the forward formula differs from the op, None if it does not.
+
+    Raises
+    ------
+    Refusal
+        If the formula cannot be evaluated.
+    ValueError
+        If the op refuses the arguments.
+    """
+    symbols = world.trial.symbols
+    arrays = [None if key is None else _array(world, key) for _, key in tie.inputs]
+    attributes = {name: _attribute(value, world) for name, value in tie.attributes.items()}
+    outputs = tie.op.forward(*arrays, **attributes)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    for (name, key), output in zip(tie.outputs, outputs, strict=False):
+        found = world.value(symbols.resolved(key)).array
+        if found.shape != np.shape(output):
+            return f"{name}: shape {found.shape}, {tie.op.name} gives {np.shape(output)}"
+        gap = np.abs(found - output)
+        if gap.size and gap.max() > 1e-7 * (1 + np.abs(output).max()):
+            worst = tuple(int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
+            return f"{name} at {list(worst)}: {found[worst]:.6g}, {tie.op.name} gives {output[worst]:.6g}"
+    return None
+
+
+def _array(world: World, key: str) -> Array:
+    symbols = world.trial.symbols
+    symbol = symbols.symbol(key)
+    array = world.value(symbols.resolved(key)).array
+    return array.astype(np.int64) - symbols.base if symbol is not None and symbol.kind == "labels" else array
+
+
+def _attribute(value: Any, world: World) -> Any:
+    symbols = world.trial.symbols
+    if isinstance(value, tuple):
+        return tuple(_attribute(part, world) for part in value)
+    if not isinstance(value, Size):
+        return value
+    plain = plain_attribute(value, symbols, world.trial.sizes)
+    if plain is not NotImplemented:
+        return plain
+    key = symbols.resolved(symbols.key(str(value.head)))
+    symbol = symbols.symbol(key)
+    array = world.value(key).array
+    if symbol is not None and symbol.kind == "set":
+        return tuple(tuple(int(k) for k in np.flatnonzero(row)) for row in array)
+    return float(array) if array.ndim == 0 else array
+
+
+def overrides(symbols: Symbols, ties: list[Tie]) -> dict[str, Value]:
+    """Values of symbols that are attributes with a narrow domain."""
+    found = {}
+    for tie in ties:
+        for value in tie.attributes.values():
+            if isinstance(value, Size) and not value.arguments and isinstance(value.head, str):
+                key = symbols.resolved(symbols.key(value.head))
+                symbol = symbols.table.get(key)
+                if symbol is not None and symbol.axes == () and symbol.kind != "set" and key not in symbols.dims:
+                    found[key] = Value(np.asarray(0.3))
+    return found
+
+
+def tie_by_heading(heading: str, symbols: Symbols) -> Tie | None:
+    """The op that a heading names exactly, where all of its arrays are symbols of the section; None otherwise."""
+    import reference
+
+    if not any(heading in names for names in reference.families().values()):
+        return None
+    op = reference.get(heading)
+    try:
+        inputs = [(name.rstrip("?"), symbols.key(name.rstrip("?"))) for name in op.inputs]
+        outputs = [(name, symbols.key(name)) for name in op.outputs]
+    except Refusal:  # an array's name that is none in a formula
+        return None
+    if any(symbols.symbol(key) is None for _, key in (*inputs, *outputs)):
+        return None
+    return Tie(op, tuple(inputs), tuple(outputs), {})

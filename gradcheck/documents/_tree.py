@@ -1,0 +1,217 @@
+"""The syntax tree of a formula: what is written, not yet what it means.
+
+A tree knows nothing of symbols: `x_{ij}` is a `Script` whose subscript is the product of i and j, and `f(x)` a product
+of a name and a group. Every node has the offset `at` of its first character in the parsed text, which does not count
+in comparisons. A path is a tuple of child numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+Path = tuple[int, ...]
+N = TypeVar("N", bound="Node")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What all nodes have: a place."""
+
+    at: int = field(default=0, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    """`2`, `0.5`: as written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    """A letter, a command such as `\\alpha` or `\\partial`, or a declared name of several letters."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Node):
+    """Upright text: `\\operatorname{tr}`, `\\text{vec}`."""
+
+    text: str
+    command: str = "\\operatorname"
+
+
+@dataclass(frozen=True, slots=True)
+class Accent(Node):
+    """`\\hat{x}`, and a letter in a font: `\\mathbf{x}`."""
+
+    command: str
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Script(Node):
+    """`x'_{i}^{2}`."""
+
+    base: Node
+    sub: Node | None = None
+    sup: Node | None = None
+    primes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Node):
+    """Brackets: kind is `(`, `[`, `\\{`, `|`, `\\|`, `\\langle`, `\\lfloor`, `\\lceil`, or `{` for mere braces."""
+
+    kind: str
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class List(Node):
+    """`i, j, k`. `given` counts the items before a bar, as in `L(i,j,k|X)`; None without a bar."""
+
+    items: tuple[Node, ...]
+    given: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(Node):
+    """`a - b + c`: one sign for each term, "" for a first one without."""
+
+    signs: tuple[str, ...]
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Node):
+    """A flat run of factors: `operators[k]` stands before `factors[k + 1]`, "" where they are juxtaposed."""
+
+    operators: tuple[str, ...]
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction(Node):
+    """`\\frac{over}{under}`."""
+
+    over: Node
+    under: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative(Node):
+    """`\\frac{\\partial of}{\\partial by}`; without `of`, an operator on what follows. `slash`: written `dL/dx`."""
+
+    sign: str
+    of: Node | None
+    by: Node
+    slash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Root(Node):
+    """`\\sqrt[degree]{body}`."""
+
+    body: Node
+    degree: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Big(Node):
+    """`\\sum_{sub}^{sup} body`; also `\\prod`, `\\max`, `\\min`, `argmax`. No body: nothing followed."""
+
+    op: str
+    sub: Node | None
+    sup: Node | None
+    body: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cases(Node):
+    """`\\begin{cases}`: values and their conditions, None for "otherwise"."""
+
+    values: tuple[Node, ...]
+    conditions: tuple[Node | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation(Node):
+    """A chain `0 \\leq i < n`."""
+
+    operators: tuple[str, ...]
+    operands: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Such(Node):
+    """`k : d \\in G(k)`: names, and the condition that they fulfil."""
+
+    head: Node
+    condition: Node
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The child nodes, in the order of the text."""
+    found: list[Node] = []
+    for entry in fields(node):
+        value = getattr(node, entry.name)
+        if isinstance(value, Node):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found += [item for item in value if isinstance(item, Node)]
+    return tuple(found)
+
+
+def rebuilt(node: N, new: tuple[Node, ...]) -> N:
+    """A copy of `node` with other children, as many as it has."""
+    rest = iter(new)
+    changed: dict[str, Any] = {}
+    for entry in fields(node):
+        value = getattr(node, entry.name)
+        if isinstance(value, Node):
+            changed[entry.name] = next(rest)
+        elif isinstance(value, tuple):
+            changed[entry.name] = tuple(next(rest) if isinstance(item, Node) else item for item in value)
+    return replace(node, **changed) if changed else node
+
+
+def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """All nodes with their paths, parents first."""
+    stack = [(path, node)]
+    while stack:
+        path, node = stack.pop()
+        yield path, node
+        below = children(node)
+        stack += [((*path, k), below[k]) for k in reversed(range(len(below)))]
+
+
+def at_path(node: Node, path: Path) -> Node:
+    """The node at a path."""
+    for step in path:
+        node = children(node)[step]
+    return node
+
+
+def replaced(node: Node, path: Path, new: Node) -> Node:
+    """A copy of the tree with `new` at a path."""
+    if not path:
+        return new
+    below = list(children(node))
+    below[path[0]] = replaced(below[path[0]], path[1:], new)
+    return rebuilt(node, tuple(below))
+
+
+def shifted(node: Node, offset: int) -> Node:
+    """A copy of the tree whose places count from elsewhere."""
+    return replace(rebuilt(node, tuple(shifted(child, offset) for child in children(node))), at=node.at + offset)
+
+
+def items_of(node: Node | None) -> tuple[Node, ...]:
+    """The items of a list, or the node alone; none for None."""
+    if node is None:
+        return ()
+    return node.items if isinstance(node, List) else (node,)

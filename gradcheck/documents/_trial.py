@@ -1,0 +1,134 @@
+"""A trial: sizes and values for the symbols of a block, all from one seed.
+
+Sizes differ pairwise and are at least 2; those that others derive from (kernels, windows) are even in one trial and odd
+in the next. Signs are balanced, each symbol's on its own, so that both sides of a kink are seen.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from gradcheck.documents._expression import Expression
+from gradcheck.documents._sizes import Size
+from gradcheck.documents._sizing import draw_sizes
+from gradcheck.documents._symbols import Symbol, Symbols
+from gradcheck.documents._value import BUDGET, Array, Meter, Value
+
+SAMPLES = 16  # values of each scalar, where a block has nothing but scalars
+SAMPLE = "sample"
+
+
+class Trial:
+    """Sizes and values for the symbols of a block.
+
+    Parameters
+    ----------
+    symbols : Symbols
+    seed, number : int
+        The same numbers give the same sizes and values, whatever else is declared.
+    kinks : bool
+        Draw zeros and ties.
+    budget : int
+        Terms that may be evaluated.
+
+    Attributes
+    ----------
+    sizes : dict
+        The number that each size of the block is, by key.
+    branches : dict
+        How often each branch was taken, by the case distinction (or maximum) and the number of the branch.
+
+    Raises
+    ------
+    Unsupported
+        If there are no sizes that fulfil what is declared.
+    """
+
+    def __init__(
+        self, symbols: Symbols, seed: int = 0, number: int = 0, *, kinks: bool = False, budget: int = BUDGET
+    ) -> None:
+        self.symbols = symbols
+        self.seed = seed
+        self.number = number
+        self.kinks = kinks
+        self.meter = Meter(budget)
+        self.branches: dict[tuple[Expression, int], int] = {}
+        self.sizes = draw_sizes(symbols, self._stream("sizes"), number)
+        drawn = [symbol for symbol in symbols.table.values() if symbol.kind != "loss"]
+        self.scalar = not any(symbols.rank(symbol) or symbol.kind == "set" for symbol in drawn) and not symbols.dims
+        self._drawn: dict[str, Value] = {}
+
+    def _stream(self, name: str, *more: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, zlib.crc32(name.encode()), self.number, *more])
+
+    def size(self, size: Size) -> int:
+        """The number that a size of an annotation is."""
+        return self.symbols.value(size, self.sizes)
+
+    def shape(self, symbol: Symbol) -> tuple[int, ...]:
+        """The sizes of a symbol's declared axes."""
+        return tuple(self.size(axis) for axis in symbol.axes or ())
+
+    def draw(self, symbol: Symbol, shape: tuple[int, ...] | None = None) -> Value:
+        """The value of a symbol without a definition."""
+        if symbol.key not in self._drawn:
+            self._drawn[symbol.key] = self._value(symbol, self.shape(symbol) if shape is None else shape)
+        return self._drawn[symbol.key]
+
+    def _value(self, symbol: Symbol, shape: tuple[int, ...]) -> Value:
+        names = (SAMPLE,) if self.scalar and not shape else ()
+        wide = (SAMPLES,) if names else shape
+        size = int(np.prod(wide, dtype=float))
+        self.meter.spend(size)
+        stream = self._stream(symbol.key)
+        magnitudes: Array = np.asarray(stream.uniform(0.5, 1.5, wide))
+        match symbol.kind:
+            case "positive":
+                array: Array = magnitudes
+            case "simplex":
+                array = magnitudes / magnitudes.sum(axis=-1, keepdims=True)
+            case "mask":
+                array = stream.permutation(np.arange(size) % 2).reshape(wide).astype(float)
+            case "labels":
+                array = stream.integers(0, self._upper(symbol), wide) + float(self.symbols.base)
+            case "set":
+                array = _subsets(stream, self._upper(symbol))
+            case _:
+                array = magnitudes * self._signs(symbol.key, wide, size)
+                array = _with_ties(array, stream) if self.kinks else array
+                array = (array + np.swapaxes(array, -1, -2)) / 2 if symbol.kind == "symmetric" else array
+        return Value(array, names)
+
+    def _upper(self, symbol: Symbol) -> int:
+        return self.size(symbol.upper) if symbol.upper is not None else 2
+
+    def _signs(self, key: str, shape: tuple[int, ...], size: int) -> Array:
+        if size == 1:
+            order = np.random.default_rng([self.seed, zlib.crc32(key.encode())]).permutation([1.0, 1.0, -1.0, -1.0])
+            return np.full(shape, order[self.number % 4])
+        return self._stream(key, 1).permutation(1.0 - 2 * (np.arange(size) % 2)).reshape(shape)
+
+    def coefficients(self, key: str, *shape: int) -> Array:
+        """Coefficients of the smooth function that stands in for an unknown one."""
+        self.meter.spend(int(np.prod(shape, dtype=float)))
+        stream = self._stream(key, 2, *shape)
+        return np.asarray(stream.uniform(0.5, 1.5, shape) * stream.choice([-1.0, 1.0], shape))
+
+
+def _with_ties(array: Array, stream: np.random.Generator) -> Array:
+    """A third of the entries 0, another third multiples of a half, so that some are equal; a number stays as it is."""
+    if array.size < 2:
+        return array
+    kind = stream.permutation(np.arange(array.size) % 3).reshape(array.shape)
+    return np.where(kind == 0, 0.0, np.where(kind == 1, np.round(2 * array) / 2, array))
+
+
+def _subsets(stream: np.random.Generator, count: int) -> Array:
+    """A row for each owner: 1 for its members, itself among them; not symmetric."""
+    while True:
+        found = stream.random((count, count)) < 0.5
+        np.fill_diagonal(found, True)
+        if count < 2 or (found != found.T).any():
+            return found.astype(float)
