@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.commands._shared import Output, json_option, op_named
+from gradcheck.commands._shared import DTYPES, Output, conventions_given, json_option, op_named, pairs_given
 from gradcheck.implementation import FRAMEWORKS
 
 if TYPE_CHECKING:
@@ -18,32 +17,7 @@ if TYPE_CHECKING:
     from gradcheck.oracle._run import Terms
     from gradcheck.report import Report
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-
-
-def _value(text: str) -> Any:
-    """What was meant: a Python literal, or else the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
-
-
-def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
-    """k=v, several of one k as a list."""
-    found: dict[str, list[Any]] = {}
-    for pair in given:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"got {pair!r}; admitted: NAME=VALUE", param_hint=option)
-        found.setdefault(key.strip(), []).append(_value(value.strip()))
-    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
-
-
-def _conventions(given: tuple[str, ...]) -> list[Any]:
-    """Presets by name, and OP.NAME=VALUE."""
-    return [_pairs("--convention", (one,)) if "=" in one else one for one in given]
 
 
 def _bytes(ctx: click.Context, param: click.Parameter, given: str | None) -> int | None:
@@ -126,8 +100,8 @@ def _terms(op: str, implementation: str, framework: str | None, options: dict[st
 
     only = options.pop("only")
     given = options | {
-        "attrs": _pairs("--attr", options["attrs"]),
-        "conventions": _conventions(options["conventions"]),
+        "attrs": pairs_given("--attr", options["attrs"]),
+        "conventions": conventions_given(options["conventions"]),
         "mask": _object(options["mask"], "--mask"),
         "no_worse_than": _object(options.pop("baseline"), "--no-worse-than"),
     }

@@ -209,18 +209,18 @@ def _forward(
         return each(partial(_rounded, arrays, given), result)
 
 
+def _asking(names: Names, tensors: Sequence[Any], differentiable: frozenset[str] | None) -> list[int]:
+    """The tensors that a gradient is asked in."""
+    floats = [k for k, tensor in enumerate(tensors) if tensor is not None and tensor.is_floating_point()]
+    return floats if differentiable is None else [k for k in floats if names.inputs[k] in differentiable]
+
+
 def _backward(
     given: _Given, names: Names, *arrays: Any, differentiable: frozenset[str] | None = None, **attrs: Any
 ) -> Any:
     torch, count = imported("torch"), names.cotangents
     with placed(arrays[:count], given.cotangents) as cotangents, placed(arrays[count:], given.inputs) as tensors:
-        which = [
-            k
-            for k, tensor in enumerate(tensors)
-            if tensor is not None
-            and tensor.is_floating_point()
-            and (differentiable is None or names.inputs[k] in differentiable)
-        ]
+        which = _asking(names, tensors, differentiable)
 
         def pulled(cotangents: Sequence[Any]) -> list[Any]:
             own: list[Any] = [tensor if tensor is None else tensor.detach() for tensor in tensors]

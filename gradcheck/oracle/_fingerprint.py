@@ -309,6 +309,8 @@ def _accumulated(found: Judged, model: Model) -> str | None:
     """An accumulator of a shorter format, partial sums that are rounded, or inputs that are."""
     own, meant = model.dtype.name, ""
     off = np.maximum(np.abs(np.asarray(found.got, np.float64) - found.truth) - half_ulp(found.truth, model.dtype), 0)
+    if np.sum(off**2) ** 2 < FEWEST * np.sum(off**4):  # a few entries stand out: no matter of precision
+        return None
     cause, bits = _growth(found, model) if isinstance(found, Sums) else ("unknown", math.inf)
     for name in dict.fromkeys([own, "float16", "bfloat16"]):
         shorter = replace(model, accumulate=name, rounding="nearest")

@@ -166,7 +166,7 @@ class Sums:
         if model.rounding == "toward_zero":  # each addition loses half a step on average
             slack = slack + count * unit * largest
         reach = self.reach(model)
-        slack = np.where(step > 0.5, reach, np.minimum(slack, reach)) if self.varied else reach
+        slack = np.minimum(slack, reach) if self.varied else reach
         return Noise(np.asarray(slack), np.asarray(sigma), np.asarray(expected))
 
     def among(self, places: Array) -> Sums:

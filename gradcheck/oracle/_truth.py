@@ -172,7 +172,8 @@ class Truths:
         slope = self.op.backward(*ones, *self.arrays, **self.attrs)[0]
         output = self.outputs[0]
         off = 0.0 if output is None else output.limit
-        return np.asarray(np.nan_to_num(off * np.abs(bent / slope), posinf=0.0))
+        with np.errstate(all="ignore"):
+            return np.asarray(np.nan_to_num(off * np.abs(bent / slope), posinf=0.0))
 
     def _made(self, half: str, arrays: list[Any], terms: Sequence[int], axes: Sequence[str]) -> list[Truth | None]:
         made = self._sums(half, arrays, terms) if self.summed else self._loops(half, arrays)

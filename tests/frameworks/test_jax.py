@@ -99,20 +99,13 @@ def conv2d(x, w, b, *, stride, padding, dilation, groups, layout):
     return y if b is None else y + per_channel(layout, b)
 
 
-def conv_transpose2d(x, w, b, *, stride, padding, output_padding, dilation, groups, layout):
-    if layout == "NCHW":
-        y = conv_transpose2d(
-            jnp.moveaxis(x, 1, -1),
-            jnp.transpose(w, (2, 3, 1, 0)),
-            b,
-            stride=stride,
-            padding=padding,
-            output_padding=output_padding,
-            dilation=dilation,
-            groups=groups,
-            layout="NHWC",
-        )
-        return jnp.moveaxis(y, -1, 1)
+def conv_transpose2d(x, w, b, *, layout, **attrs):
+    if layout == "NHWC":
+        return stamped(x, w, b, **attrs)
+    return jnp.moveaxis(stamped(jnp.moveaxis(x, 1, -1), jnp.transpose(w, (2, 3, 1, 0)), b, **attrs), -1, 1)
+
+
+def stamped(x, w, b, *, stride, padding, output_padding, dilation, groups):
     kh, kw, per_group, channels = w.shape
     turned = w[::-1, ::-1].reshape(kh, kw, per_group, groups, channels // groups)
     kernel = jnp.transpose(turned, (0, 1, 4, 3, 2)).reshape(kh, kw, channels // groups, groups * per_group)
