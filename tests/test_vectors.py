@@ -291,7 +291,7 @@ def test_memory_does_not_grow_with_the_cases(tmp_path: Path, monkeypatch: pytest
         vectors.export(tmp_path / str(part), ["relu"], cases=cases)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] < 1.2 * peaks[1]
+    assert peaks[2] < 2 * peaks[1]  # of six times as many cases
 
 
 @each_format

@@ -6,9 +6,12 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(slots=True)
@@ -58,6 +61,14 @@ def _listed(result: Any) -> tuple[str, list[Any]]:
     return ("array", [array]) if array.dtype.kind != "O" else (type(result).__name__, [])
 
 
+def _told(error: BaseException) -> str:
+    """The traceback, without the frames that are ours."""
+    told = traceback.TracebackException.from_exception(error)
+    kept = [frame for frame in told.stack if not Path(frame.filename).is_relative_to(PACKAGE)]
+    told.stack = traceback.StackSummary.from_list(kept)
+    return "".join(told.format())
+
+
 def perform(
     function: Callable[..., Any], arrays: Sequence[Any], attrs: Mapping[str, Any], repeat: bool = False
 ) -> Performed:
@@ -84,5 +95,5 @@ def perform(
         raise
     except BaseException as error:  # SystemExit too: an implementation may raise anything
         done.error = f"{type(error).__name__}: {error}".strip()
-        done.traceback = "".join(traceback.format_exception(error))
+        done.traceback = _told(error)
     return done

@@ -11,6 +11,7 @@ from gradcheck.causes import in_trial
 from gradcheck.oracle._fingerprint import Again, fingerprint
 from gradcheck.oracle._judge import Judgement
 from gradcheck.oracle._question import Question
+from gradcheck.oracle._sums import Sums
 from gradcheck.oracle._truth import Truth
 from gradcheck.report import Finding
 from gradcheck.trial import Trial
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 1e3  # limits: what is off by less may be a matter of rounding
+ROUNDED = 2.0**-6  # of the largest entry: more than this no rounding of intermediate results does
 NEAR = 1e-3  # of the largest entry: how near an alternative must come before its limits are worked out
 
 
@@ -54,8 +56,17 @@ def _pattern(question: Question, half: str, name: str, got: Array, truth: Truth)
         result = getattr(op, half)(*map(_wide, changed), **question.attrs)
         return np.asarray((result if isinstance(result, tuple) else (result,))[place])
 
+    if not isinstance(truth.errors, Sums) and _relative(got, truth.value) > ROUNDED:
+        return None
     again = Again(arrays, [*axes, *op.axes.values()], names, call)
     return fingerprint(got, truth, question.model, again)
+
+
+def _relative(got: Array, want: Array) -> float:
+    """The largest error over the largest entry."""
+    scale = float(np.max(np.abs(want), where=np.isfinite(want), initial=0.0))
+    error = float(np.max(np.abs(got - want), where=np.isfinite(got) & np.isfinite(want), initial=0.0))
+    return error / scale if scale else np.inf
 
 
 def _choice(run: Run, question: Question, half: str, name: str, judgement: Judgement) -> str:

@@ -44,6 +44,8 @@ class Question:
         What the cotangents are drawn from; which of the cases it is.
     errors : mapping
         The errors that were measured in the implementation's framework.
+    drawn : bool
+        Whether the arrays were drawn at random.
     """
 
     exact: ClassVar[bool] = False  # whether the results must come bit for bit
@@ -57,7 +59,9 @@ class Question:
         seed: int,
         number: int,
         errors: Mapping[str, float],
+        drawn: bool = False,
     ) -> None:
+        self.drawn = drawn
         self.op, self.model, self.seed, self.number, self.errors = op, model, seed, number, errors
         given: list[Any] = [None if (a := case.arrays.get(name)) is None else np.asarray(a) for name in op.names]
         with np.errstate(over="ignore"):
@@ -88,7 +92,7 @@ class Question:
 
     @cached_property
     def _truths(self) -> Truths:
-        return Truths(self.op, self.arguments, lambda: self.cotangents, self.model, self.errors)
+        return Truths(self.op, self.arguments, lambda: self.cotangents, self.model, self.errors, self.drawn)
 
     @cached_property
     def truths(self) -> list[Truth | None]:
@@ -117,7 +121,9 @@ class Question:
             smaller = resized(self.op, case, axis, 1)
             if smaller is not None and admitted(self.op, smaller):
                 case = smaller
-                found = Question(self.op, case, self.model, self.handed, self.seed, self.number, self.errors)
+                found = Question(
+                    self.op, case, self.model, self.handed, self.seed, self.number, self.errors, self.drawn
+                )
         return found
 
     def describe(self) -> str:

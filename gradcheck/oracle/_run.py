@@ -15,7 +15,7 @@ from gradcheck.conventions import Resolved
 from gradcheck.implementation import Implementation, Target
 from gradcheck.isolation import Isolated
 from gradcheck.oracle._candidate import HALVES, Candidate, Direct
-from gradcheck.oracle._cases import simplest, supported
+from gradcheck.oracle._cases import normal_of, simplest, supported
 from gradcheck.oracle._explain import explained
 from gradcheck.oracle._integers import exact_questions
 from gradcheck.oracle._judge import Judge, Judgement, Rules
@@ -32,6 +32,7 @@ WORK = 2**24  # operations: of larger cases a part is called twice, and on integ
 CALLS = 200  # of the implementation, to shrink a case
 FEW = 16  # where every call ends a process
 COARSE = 32  # units in the last place: a framework's function that is further off is told of
+OTHERS = 4  # cases beside the first that an explanation is looked for in
 LISTED = 12  # numbers of cases that a finding lists
 
 
@@ -74,7 +75,7 @@ class _Group:
     question: Question
     judgement: Judgement
     numbers: list[int] = field(default_factory=list)
-    others: list[Judgement] = field(default_factory=list)
+    others: list[tuple[Question, Judgement]] = field(default_factory=list)
 
 
 class Run:
@@ -131,19 +132,28 @@ class Run:
             for number, case in enumerate(terms.cases):
                 values = supported(self.op, terms.attrs)
                 single = {name: options[0] for name, options in values.items() if len(options) == 1}
-                yield self.question(Case(case.arrays, {**terms.resolved.fixed, **single, **case.attrs}), number)
+                said = {**terms.resolved.fixed, **single}
+                self._agree(case, number, said)
+                yield self.question(Case(case.arrays, {**said, **case.attrs}), number)
             return
         numbers = range(terms.cases) if terms.only is None else [terms.only]
         for number in numbers:
-            yield self.question(posed(self.op, within, terms.seed, number), number)
+            yield self.question(posed(self.op, within, terms.seed, number), number, drawn=True)
 
-    def question(self, case: Case, number: int) -> Question:
+    def _agree(self, case: Case, number: int, told: Mapping[str, Any]) -> None:
+        """A case that is given says nothing else than conventions and `attrs`."""
+        for name in set(told) & set(case.attrs):
+            if normal_of(self.op, name, told[name]) != normal_of(self.op, name, case.attrs[name]):
+                admitted = f"{name}={told[name]!r}, as conventions or attrs have it"
+                raise ValueError(f"cases[{number}]: got {name}={case.attrs[name]!r}; admitted: {admitted}")
+
+    def question(self, case: Case, number: int, drawn: bool = False) -> Question:
         """A case as it is put."""
         terms = self.terms
         handed = simplest(self.op, case, terms.attrs)
         hidden = set(terms.resolved.fixed) - set(terms.attrs)
         handed = {name: value for name, value in handed.items() if name not in hidden}
-        return Question(self.op, case, terms.model, handed, terms.seed, number, self.errors)
+        return Question(self.op, case, terms.model, handed, terms.seed, number, self.errors, drawn)
 
     def handed(self, question: Question, half: str) -> dict[str, Any]:
         """The attributes that a half is handed."""
@@ -257,8 +267,8 @@ class Run:
             group = self.groups.get(key)
             if group is None:
                 group = self.groups[key] = _Group(half, finding, question, judgement)
-            elif len(group.others) < 4:
-                group.others.append(judgement)
+            elif len(group.others) < OTHERS:
+                group.others.append((question, judgement))
             if question.number not in group.numbers:
                 group.numbers.append(question.number)
         return bool(errors)
@@ -291,7 +301,9 @@ class Run:
             note.append(f"in {len(group.numbers)} of {self.report.cases} cases: {shown}")
         hint = finding.hint
         if finding.argument in group.judgement.wrong:
-            hint = explained(self, question, group.half, finding, group.judgement)
+            seen = [(question, group.judgement), *group.others]
+            hints = (explained(self, asked, group.half, finding, judgement) for asked, judgement in seen)
+            hint = next(filter(None, hints), "")
         again = f"{self.terms.again} --case {question.number}" if self.terms.again else self._again(question)
         return replace(finding, case="\n".join(lines), note="\n".join(note), hint=hint, again=again)
 

@@ -63,6 +63,20 @@ def test_a_relu_by_maximum_is_explained_by_its_slope_at_zero():
     assert gradcheck.check_against("relu", *implementation, cases=cases, conventions=declared).ok
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "attrs"),
+    [
+        ("relu", lambda x: jax.nn.relu(x), {}),
+        ("leaky_relu", lambda x, *, slope: jax.nn.leaky_relu(x, slope), {"slope": 0.1}),
+        ("absolute", lambda x: jnp.abs(x), {}),
+    ],
+)
+def test_the_preset_knows_the_slopes_at_zero(name, function, attrs):
+    cases = [Case({"x": np.array([-1.5, 0.0, 2.0])}, attrs)]
+    report = gradcheck.check_against(name, *wrapper.wrap(function), cases=cases, conventions="jax")
+    assert report.ok, str(report)
+
+
 def test_double_precision_is_on_for_the_call_alone():
     forward, backward = wrapper.wrap(jnp.exp)
     x = np.linspace(-1, 1, 5)

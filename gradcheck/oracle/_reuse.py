@@ -1,0 +1,76 @@
+"""A backward may be made of its op's rounded output, as dy y (1 - y) for sigmoid: what that costs the gradient.
+
+Where the gradient is a function of the output, dG/dy = dG/dx (dy/dx)^+, both by the complex step, slice by slice; the
+output is off by its limit, and so the gradient by at most the sum of |dG/dy| times that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.probes import Cut
+from reference import Op
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TINY = 1e-100  # a complex step
+LARGEST = 256  # entries of a slice
+WORK = 2**22  # entries of all Jacobians
+AGREES = 1e-6  # relative: the gradient is a function of the output to this accuracy, or it is none
+
+
+def cost_of_reuse(
+    op: Op,
+    arrays: Sequence[Any],
+    dys: Sequence[Array],
+    attrs: Mapping[str, Any],
+    cuts: Sequence[Cut],
+    off: Array,
+) -> Array | float:
+    """How far the first input's gradient may be off, where the output is off by `off`; 0 where it is not reused."""
+    x = arrays[0]
+    axes = [cut.arrays[0] for cut in cuts]
+    alike = len(dys) == 1 and off.shape == dys[0].shape == x.shape and len(op.outputs) == 1
+    if not alike or any(cut.arrays[0] is None or cut.arrays[0] != cut.outputs[0] for cut in cuts):
+        return 0.0
+    inner = [axis for axis in range(x.ndim) if axis not in axes]
+    sizes = [x.shape[axis] for axis in inner]
+    count = int(np.prod(sizes, dtype=int))
+    if not x.size or count > LARGEST or x.size * count > WORK:
+        return 0.0
+
+    def rows(array: Array) -> Array:
+        return np.moveaxis(array, inner, range(-len(inner), 0)).reshape(-1, count)
+
+    slopes, bends = [], []
+    for place in np.ndindex(*sizes):
+        step = np.zeros(x.shape, complex)
+        np.moveaxis(step, inner, range(len(inner)))[place] = 1j * TINY
+        try:
+            y = op.forward(x + step, *arrays[1:], **attrs)
+            gradient = op.backward(*dys, x + step, *arrays[1:], **attrs)[0]
+        except TypeError:  # not analytic
+            return 0.0
+        slopes.append(rows(y.imag) / TINY)
+        bends.append(rows(gradient.imag) / TINY)
+    slack = _slack(np.stack(slopes, -1), np.stack(bends, -1), rows(off))
+    moved = slack.reshape([x.shape[axis] for axis in range(x.ndim) if axis in axes] + sizes)
+    return np.asarray(np.moveaxis(moved, range(-len(inner), 0), inner))
+
+
+def _slack(slopes: Array, bends: Array, off: Array) -> Array:
+    """For each slice and entry of the gradient: the sum of what the output's entries may move it by."""
+    known = np.isfinite(slopes).all((1, 2)) & np.isfinite(bends).all((1, 2)) & np.isfinite(off).all(1)
+    slack = np.zeros(off.shape)
+    if not known.any():
+        return slack
+    slopes, bends, own = slopes[known], bends[known], off[known]
+    units = np.where(own > 0, own, 1.0)[:, :, None]  # outputs in units of what they may be off: well conditioned
+    by_output = bends @ np.linalg.pinv(slopes / units)
+    left = np.abs(by_output @ (slopes / units) - bends).max(-1)
+    reused = left <= AGREES * np.abs(bends).max(-1)
+    slack[known] = np.where(reused, (np.abs(by_output) * (own > 0)[:, None, :]).sum(-1), 0.0)
+    return slack
