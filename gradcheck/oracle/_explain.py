@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from gradcheck.causes import in_trial
 from gradcheck.oracle._fingerprint import Again, fingerprint
 from gradcheck.oracle._judge import Judgement
 from gradcheck.oracle._question import Question
-from gradcheck.oracle._sums import Sums
+from gradcheck.oracle._sums import Model, Sums
 from gradcheck.oracle._truth import Truth
 from gradcheck.report import Finding
 from gradcheck.trial import Trial
@@ -43,6 +44,24 @@ def explained(run: Run, question: Question, half: str, finding: Finding, judgeme
     if pattern is not None:
         return pattern
     return _mistake(question, name, got, truth) if half == "backward" else _of_output(question, name, got, truth)
+
+
+def undeclared(seen: Sequence[tuple[Question, Judgement]], half: str, name: str) -> str:
+    """Whether all that is wrong would be right if sums were declared in the output's dtype; empty where not."""
+    for question, judgement in seen:
+        model = question.model
+        if model.dtype == model.accumulate or name not in judgement.wrong:
+            return ""
+        (got, truth), short = judgement.wrong[name], Model(model.dtype, model.dtype, model.rounding)
+        if got.shape != truth.value.shape or _relative(got, truth.value) > ROUNDED:
+            return ""
+        rest = question.handed, question.seed, question.number, question.errors
+        other = Question(question.op, question.case, short, *rest)
+        other.__dict__["cotangents"] = question.cotangents
+        if not _fits(other, half, name, got):
+            return ""
+    dtype = seen[0][0].model.dtype.name
+    return f"within the limits of sums in {dtype}: declare accumulate='{dtype}' if that is meant"
 
 
 def _pattern(question: Question, half: str, name: str, got: Array, truth: Truth) -> str | None:

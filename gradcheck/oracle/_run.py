@@ -16,7 +16,7 @@ from gradcheck.implementation import Implementation, Target
 from gradcheck.isolation import Isolated
 from gradcheck.oracle._candidate import HALVES, Candidate, Direct
 from gradcheck.oracle._cases import normal_of, simplest, supported
-from gradcheck.oracle._explain import explained
+from gradcheck.oracle._explain import explained, undeclared
 from gradcheck.oracle._integers import exact_questions
 from gradcheck.oracle._judge import Judge, Judgement, Rules
 from gradcheck.oracle._known import KnownFailures
@@ -304,6 +304,8 @@ class Run:
             seen = [(question, group.judgement), *group.others]
             hints = (explained(self, asked, group.half, finding, judgement) for asked, judgement in seen)
             hint = next(filter(None, hints), "")
+            if "accumulate=" not in hint and "match with" not in hint:
+                hint = "; ".join(filter(None, [hint, undeclared(seen, group.half, finding.argument)]))
         again = f"{self.terms.again} --case {question.number}" if self.terms.again else self._again(question)
         return replace(finding, case="\n".join(lines), note="\n".join(note), hint=hint, again=again)
 
