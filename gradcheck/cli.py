@@ -16,8 +16,8 @@ from gradcheck import signals
 
 COMMANDS = {
     "verify": "Check ops of the catalogue (all of them by default).",
-    "check": "Check another implementation of an op, in its layout, dtype and conventions.",
-    "vectors": "Golden vectors: cases with their truths and limits, as files.",
+    "check": "Check another implementation of OP against the catalogue.",
+    "vectors": "Golden vectors: cases in files that any language reads, and results judged by them.",
     "list": "List the ops.",
     "show": "Show one op: formula, shapes, attributes, conventions, sources.",
     "replay": "Run one case again, in detail.",

@@ -70,7 +70,9 @@ def _object(name: str | None, option: str) -> Any:
 @click.option("--known-failures", metavar="FILE", help="TOML file of failures to expect.")
 @json_option
 def check(op: str, implementation: str, framework: str | None, json_file: str | None, **options: Any) -> None:
-    """Check another implementation of OP against the catalogue: forward and backward.
+    """Check another implementation of OP against the catalogue.
+
+    Forward, backward or both, in its own layout, dtype and conventions.
 
     The object is an Implementation, a pair (forward, backward), anything with `forward` and `backward`, or what the
     framework's `wrap` takes. Modules beside the working directory are found.

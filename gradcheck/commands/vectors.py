@@ -76,6 +76,7 @@ def _refusals() -> Iterator[None]:
     help="OP.NAME=VALUE, or a preset.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Processes.  [default: the cores, at most 2]")
+@json_option
 def export(
     ops: tuple[str, ...],
     out: str,
@@ -88,6 +89,7 @@ def export(
     attrs: tuple[str, ...],
     conventions: tuple[str, ...],
     jobs: int | None,
+    json_file: str | None,
 ) -> None:
     """Write cases of ops (all of them by default) into a folder.
 
@@ -95,7 +97,7 @@ def export(
     """
     from gradcheck.vectors._export import exported, requested
 
-    names = [op_named(name).name for name in ops]
+    names, output = [op_named(name).name for name in ops], Output(json_file)
     with _refusals():
         request = requested(
             names,
@@ -110,7 +112,7 @@ def export(
         )
         done = exported(request, Path(out), jobs or min(2, os.cpu_count() or 1))
         total = len(request.ops) * cases
-        console = Output(None).console()
+        console = output.console()
         written, status = _followed(console, done, total)
     if status:
         console.print(
@@ -118,6 +120,7 @@ def export(
         )
         sys.exit(status)
     console.print(f"{out}: {written:,d} cases of {len(request.ops)} ops, seed {seed}, {dtype}, {layout}", markup=False)
+    output.write({"directory": out, "cases": written, "ops": list(request.ops), "seed": seed, "dtype": dtype})
 
 
 def _followed(console: Console, done: Generator[tuple[str, int], None, None], total: int) -> tuple[int, int]:
