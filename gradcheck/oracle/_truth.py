@@ -90,6 +90,7 @@ def _rounded(value: Array, reach: Array, model: Model, errors: Sums | Bounds | N
 
     Where it may, there is no limit; where the value is no number, it must come out as such.
     """
+    reach = np.where(np.isnan(reach), np.inf, reach)  # 0 times what is not bounded
     largest = float(ml_dtypes.finfo(model.dtype).max)
     size, top = np.abs(value), largest + float(half_ulp(np.asarray(largest), model.dtype))
     rounding = half_ulp(np.minimum(size, largest), model.dtype) if model.dtype != model.accumulate else 0.0
