@@ -90,12 +90,12 @@ def _rounded(value: Array, reach: Array, model: Model, errors: Sums | Bounds | N
 
     Where it may, there is no limit; where the value is no number, it must come out as such.
     """
-    reach = np.where(np.isnan(reach), np.inf, reach)  # 0 times what is not bounded
     largest = float(ml_dtypes.finfo(model.dtype).max)
     size, top = np.abs(value), largest + float(half_ulp(np.asarray(largest), model.dtype))
     rounding = half_ulp(np.minimum(size, largest), model.dtype) if model.dtype != model.accumulate else 0.0
-    if not np.max(size + reach, initial=0.0) >= top and not np.isnan(np.max(size, initial=0.0)):
+    if float(np.max(size + reach, initial=0.0)) < top:
         return Truth(value, reach + rounding, errors=errors)
+    reach = np.where(np.isnan(reach), np.inf, reach)  # 0 times what is not bounded
     surely = (size - reach >= top) | (size == np.inf)
     limit = np.where(size + reach >= top, np.inf, reach + rounding)
     limit = np.where(surely | np.isnan(value), 0.0, limit)
@@ -164,8 +164,8 @@ class Truths:
             own = [Cut(cut.arrays, tuple(cut.outputs[j] for j in slot)) for _, cut in self._cuts]
             known = [limits.terms_of_gradient(op, dys, self.arrays, own, k) for k in range(len(self.arrays))]
         made = self._made("backward", [*dys, *self.arrays], known, list(op.axes.values()))
-        first, output = made[0], self.outputs[0]
-        if first is not None and output is not None and not self.summed:
+        first, output = made[0], None if self.summed else self.outputs[0]
+        if first is not None and output is not None:
             own = [cut for _, cut in self._cuts]
             first.limit = first.limit + cost_of_reuse(op, self.arrays, dys, self.attrs, own, output.limit)
         return made
