@@ -153,5 +153,5 @@ def _show(console: Console, report: Report) -> None:
     for finding in report.findings:
         head, _, rest = str(finding).partition("\n")
         console.print(Text(head, style="bold red" if finding.severity == "error" else "yellow"))
-        console.print(Text(rest + "\n"))
+        console.print(Text(rest.rstrip() + "\n"))
     console.print(Text(report.summary))

@@ -17,8 +17,10 @@ from gradcheck.commands._shared import (
     conventions_given,
     json_option,
     op_named,
+    ops_counted,
     pairs_given,
     part_of_limit,
+    result_of,
 )
 
 if TYPE_CHECKING:
@@ -119,7 +121,9 @@ def export(
             f"interrupted at {written:,d} of {total:,d} cases; the same command goes on from there", markup=False
         )
         sys.exit(status)
-    console.print(f"{out}: {written:,d} cases of {len(request.ops)} ops, seed {seed}, {dtype}, {layout}", markup=False)
+    console.print(
+        f"{out}: {written:,d} cases of {ops_counted(len(request.ops))}, seed {seed}, {dtype}, {layout}", markup=False
+    )
     output.write({"directory": out, "cases": written, "ops": list(request.ops), "seed": seed, "dtype": dtype})
 
 
@@ -213,7 +217,7 @@ def _told(console: Console, report: Report) -> None:
         console.print(f"{len(report.findings) - SHOWN} more findings; --json has them all\n")
     for note in report.notes:
         console.print(Text(f"note: {note}"))
-    found = f"{len(report.findings)} findings" if report.findings else "all agree"
+    found = result_of(report) if report.findings else "all agree"
     told = f"{found}: {report.cases:,d} cases, {report.compared:,d} entries compared"
     worst = f", worst error {part_of_limit(report)} of its limit, seed {report.seed}"
     console.print(told + worst, style="bold" if report.ok else "bold red", markup=False)

@@ -95,7 +95,7 @@ def wrap(
     run = _function if parameters is None else partial(_module, dict(parameters), tuple(results))
     given = _Given(partial(run, function), inputs, laid, cotangents == "expanded")
     label, probe = f"torch {version('torch')}", partial(errors, device=str(device))
-    subject = function.forward if _is_autograd(function) else function
+    subject = _signed(function)
     return Implementation(*(_Told(partial(half, given), label, subject, probe) for half in (_forward, _backward)))
 
 
@@ -127,6 +127,18 @@ def _device(device: Any) -> Any:
         return torch.empty((), device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device: got {device!r}; {str(error).splitlines()[0]}") from None
+
+
+def _signed(function: Any) -> Any:
+    """What has the signature: the forward of an autograd.Function or a module, the schema of an op of torch.library."""
+    if _is_autograd(function) or isinstance(function, imported("torch").nn.Module):
+        return function.forward
+    overload = getattr(function, "_opoverload", getattr(function, "default", function))
+    schema = getattr(overload, "_schema", None)
+    if schema is None:
+        return function
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(argument.name, kind) for argument in schema.arguments])
 
 
 def _is_autograd(function: Any) -> bool:

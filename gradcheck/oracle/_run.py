@@ -18,14 +18,14 @@ from gradcheck.oracle._candidate import HALVES, Candidate, Direct
 from gradcheck.oracle._cases import normal_of, simplest, supported
 from gradcheck.oracle._explain import explained, undeclared
 from gradcheck.oracle._integers import exact_questions
-from gradcheck.oracle._judge import Judge, Judgement, Rules
+from gradcheck.oracle._judge import Judge, Judgement, Resolutions, Rules
 from gradcheck.oracle._known import KnownFailures
 from gradcheck.oracle._posed import posed
 from gradcheck.oracle._precision import Statistics, judged, pooled
 from gradcheck.oracle._question import Question
 from gradcheck.oracle._shrink import shrunk
 from gradcheck.oracle._sums import Model
-from gradcheck.report import Finding, Report, Verdict, coarser
+from gradcheck.report import Finding, Report, Verdict
 from reference import Case, Op
 
 WORK = 2**24  # operations: of larger cases a part is called twice, and on integers
@@ -92,6 +92,7 @@ class Run:
         self.groups: dict[tuple[str, str, str], _Group] = {}
         self.statistics: dict[str, list[Statistics]] = {}
         self.compared = dict.fromkeys(self.halves, 0)
+        self.resolutions, self.unlimited = Resolutions(), dict[str, int]()
         self.aliases = "warning" if self.framework else "error"
         self.errors = self._errors()
 
@@ -248,7 +249,9 @@ class Run:
         self.compared[half] += judgement.compared
         report.compared += judgement.compared
         report.fraction = max(report.fraction, judgement.fraction)
-        report.resolution = coarser(report.resolution, judgement.resolution)
+        report.resolution = self.resolutions.add(judgement)
+        for name, count in judgement.unlimited.items():
+            self.unlimited[name] = self.unlimited.get(name, 0) + count
         for name, statistics in judgement.measured.items():
             self.statistics.setdefault(f"{half} {name}", []).append(statistics)
         for name in judgement.silent:
@@ -352,6 +355,8 @@ class Run:
             report.notes.append(f"{self.halves[0]} only: no {half} was given")
         told = ", ".join(f"{half} {count:,d} entries" for half, count in self.compared.items())
         report.notes.append(f"{report.cases} {'case' if report.cases == 1 else 'cases'}: {told}")
+        for name, count in self.unlimited.items():
+            report.notes.append(f"{name}: {count:,d} entries have no limit, and were not compared")
         report.notes += terms.resolved.said
         if terms.model.dtype != terms.model.accumulate or terms.model.rounding != "nearest":
             report.notes.append(self._declared())

@@ -15,7 +15,7 @@ from gradcheck import limits
 from gradcheck.compare import half_ulp
 from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import LIBRARY
-from gradcheck.oracle._reuse import cost_of_reuse
+from gradcheck.oracle._reuse import cost_of_reuse, reuses
 from gradcheck.oracle._sums import Bounds, Model, Sums, varied
 from gradcheck.probes import Cut
 from gradcheck.trial import cuts, is_floating
@@ -58,7 +58,7 @@ def number_of(model: Model, errors: Mapping[str, float], *, stored: bool = False
     unit = float(info.eps) / 2 * (2 if model.rounding == "toward_zero" else 1)
     least = float(info.smallest_subnormal) if model.accumulate == np.float16 else float(info.smallest_normal)
     libraries = {name: 2 * error / unit for name, error in errors.items() if 2 * error > LIBRARY * unit}
-    if stored and model.dtype != model.accumulate:
+    if stored:
         rounding = float(ml_dtypes.finfo(model.dtype).eps) / 2 / unit
         libraries |= {name: max(libraries.get(name, LIBRARY), rounding) for name in ENDS}
     return type("Accumulated", (Bounded,), {"__slots__": (), "unit": unit, "floor": least / unit, "library": libraries})
@@ -179,7 +179,9 @@ class Truths:
 
     def _loops(self, half: str, arrays: Sequence[Any]) -> list[Truth | None]:
         function = getattr(self.op, f"naive_{half}")
-        number = number_of(self.model, self.errors, stored=True) if half == "backward" else self.number
+        number = self.number
+        if half == "backward" and self.model.dtype != self.model.accumulate and reuses(self.op):
+            number = number_of(self.model, self.errors, stored=True)
         try:
             found = function(*(_boxed(a, number) for a in arrays), **self.attrs)
             return [None if a is None else _from_loops(a, self.model, number) for a in _listed(found)]

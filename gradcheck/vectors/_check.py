@@ -15,11 +15,11 @@ import reference
 from gradcheck import limits
 from gradcheck.oracle._ask import model
 from gradcheck.oracle._calls import Performed
-from gradcheck.oracle._judge import Judge, Rules
+from gradcheck.oracle._judge import Judge, Resolutions, Rules
 from gradcheck.oracle._precision import Model, Statistics, judged, pooled
 from gradcheck.oracle._question import Question
 from gradcheck.oracle._truth import Truth
-from gradcheck.report import Finding, Report, Verdict, coarser
+from gradcheck.report import Finding, Report, Verdict
 from gradcheck.vectors import _formats
 from gradcheck.vectors._files import Damaged
 from gradcheck.vectors._formats import of_bits
@@ -130,7 +130,7 @@ class _Op:
             raise Damaged(f"{folder / NAME}: {error.args[0]}") from None
         self.manifest, self.folder, self.answers = manifest, folder, answers
         self.model, self.declared = computed, declared
-        self.report = Report(name)
+        self.report, self.resolutions = Report(name), Resolutions()
         self.groups: dict[tuple[str, ...], _Group] = {}
         self.missing: dict[tuple[str, str], list[int]] = {}
         self.statistics: dict[str, list[Statistics]] = {}
@@ -221,7 +221,7 @@ class _Op:
         report = self.report
         report.compared += judgement.compared
         report.fraction = max(report.fraction, judgement.fraction)
-        report.resolution = coarser(report.resolution, judgement.resolution)
+        report.resolution = self.resolutions.add(judgement)
         for name, statistics in judgement.measured.items():
             self.statistics.setdefault(name, []).append(statistics)
         for finding in judgement.findings:
