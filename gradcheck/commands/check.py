@@ -126,6 +126,7 @@ def _command() -> str:
 
 
 def _answered(console: Console, terms: Terms) -> Report:
+    from contextlib import redirect_stdout
     from dataclasses import replace
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -141,7 +142,7 @@ def _answered(console: Console, terms: Terms) -> Report:
             progress.update(bar, completed=done, total=total)
 
         try:
-            with interruptible():
+            with interruptible(), redirect_stdout(sys.stderr):  # what an implementation prints
                 return answered(replace(terms, watcher=watcher))
         except (ValueError, TypeError, ImportError) as error:  # it cannot be loaded, no case can be drawn
             raise click.UsageError(str(error)) from None

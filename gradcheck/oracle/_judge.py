@@ -184,7 +184,8 @@ class Judge:
         dtype = question.model.dtype
         if got.dtype != dtype:
             cause = cause_of_dtype(got.dtype, dtype)
-            message = f"{name} has the wrong dtype: got {got.dtype.name}, want {dtype.name}"
+            named = got.dtype.name if got.dtype.name != dtype.name else f"{got.dtype.name} of the other byte order"
+            message = f"{name} has the wrong dtype: got {named}, want {dtype.name}"
             self._find("G401", message, argument=name, hint="" if cause is None else str(cause))
             if got.dtype.kind not in "fiub" and got.dtype.name != "bfloat16":
                 return
@@ -270,6 +271,8 @@ def _spread(first: Sequence[Any], second: Sequence[Any]) -> float | None:
             return math.inf
         if a is None or a.tobytes() == b.tobytes():
             continue
+        if a.dtype.kind not in "fiub" and a.dtype.name != "bfloat16":
+            return math.inf
         both = [np.asarray(x, np.float64) for x in (a, b)]
         with np.errstate(invalid="ignore"):
             difference = np.abs(both[0] - both[1])

@@ -207,7 +207,10 @@ class Run:
         terms = self.terms
         masks: dict[str, Any] = {}
         if terms.mask is not None:
-            masks = self._masks(question, terms.mask(question.case))
+            given = terms.mask(question.case)
+            if not isinstance(given, Mapping):
+                raise TypeError(f"mask: gives {type(given).__name__}; admitted: a mapping of names to boolean arrays")
+            masks = self._masks(question, given)
         return Rules(self.aliases, self._allowed(question, half), masks)
 
     def _masks(self, question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,13 +301,15 @@ class Run:
         question, finding = group.question, group.finding
         lines = [f"{question.describe()}, seed={self.terms.seed}, case {question.number}"]
         lines += self._shrunk(group)
-        note = [finding.note] if finding.note else []
+        note = []
         if len(group.numbers) > 1:
             shown = ", ".join(map(str, group.numbers[:LISTED])) + (", ..." if len(group.numbers) > LISTED else "")
             note.append(f"in {len(group.numbers)} of {self.report.cases} cases: {shown}")
+        note += [finding.note] if finding.note else []
         hint = finding.hint
         if finding.argument in group.judgement.wrong:
             seen = [(question, group.judgement), *group.others]
+            seen = [(asked, judged) for asked, judged in seen if finding.argument in judged.wrong]
             hints = (explained(self, asked, group.half, finding, judgement) for asked, judgement in seen)
             hint = next(filter(None, hints), "")
             if "accumulate=" not in hint and "match with" not in hint:

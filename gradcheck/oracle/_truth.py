@@ -23,6 +23,7 @@ from reference import Arguments, Op
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FREEDOM, MORE = 2.0, 4.0  # times the loops' own rounding, and units of the result: for other ways to write a formula
+SHORT = 2.0  # units of u that exp, log, tanh and ** are allowed in a 16-bit format
 ENDS = ("divide", "power", "tanh")  # what outputs end in
 SAFE = (1e-9, 1e9)  # magnitudes whose squares' products float32 holds
 
@@ -58,6 +59,8 @@ def number_of(model: Model, errors: Mapping[str, float], *, stored: bool = False
     unit = float(info.eps) / 2 * (2 if model.rounding == "toward_zero" else 1)
     least = float(info.smallest_subnormal) if model.accumulate == np.float16 else float(info.smallest_normal)
     libraries = {name: 2 * error / unit for name, error in errors.items() if 2 * error > LIBRARY * unit}
+    if model.accumulate.itemsize == 2:  # functions are computed in more digits, and rounded
+        libraries = {name: max(libraries.get(name, 0.0), SHORT) for name in ("exp", "log", "tanh", "power")}
     if stored:
         rounding = float(ml_dtypes.finfo(model.dtype).eps) / 2 / unit
         libraries |= {name: max(libraries.get(name, LIBRARY), rounding) for name in ENDS}
