@@ -19,7 +19,7 @@ from reference._draw import signed, stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-TINY = 1e-100  # a complex step
+TINY = 1e-30  # a complex step; with slopes of 1e-260 it is still a number
 LARGEST = 256  # entries of a slice
 WORK = 2**22  # entries of all Jacobians
 SEEN = 12  # cases that tell what an op's backward may be made of

@@ -93,6 +93,7 @@ class Run:
         self.statistics: dict[str, list[Statistics]] = {}
         self.compared = dict.fromkeys(self.halves, 0)
         self.resolutions, self.unlimited = Resolutions(), dict[str, int]()
+        self.calm = terms.model.accumulate == np.float16
         self.aliases = "warning" if self.framework else "error"
         self.errors = self._errors()
 
@@ -139,7 +140,7 @@ class Run:
             return
         numbers = range(terms.cases) if terms.only is None else [terms.only]
         for number in numbers:
-            yield self.question(posed(self.op, within, terms.seed, number), number, drawn=True)
+            yield self.question(posed(self.op, within, terms.seed, number, calm=self.calm), number, drawn=True)
 
     def _agree(self, case: Case, number: int, told: Mapping[str, Any]) -> None:
         """A case that is given says nothing else than conventions and `attrs`."""
@@ -325,6 +326,7 @@ class Run:
         layout = f", layout={self.op.layout!r}" if self.op.layout != "NHWC" else ""
         within = self.within()
         attrs = f", attrs={within!r}" if within else ""
+        attrs += ", accumulate='float16'" if self.calm else ""
         return f"cases=[gradcheck.oracle.case({self.op.name!r}, {question.number}{seed}{layout}{attrs})]{seed}"
 
     def _shrunk(self, group: _Group) -> list[str]:

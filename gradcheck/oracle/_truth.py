@@ -58,9 +58,11 @@ def number_of(model: Model, errors: Mapping[str, float], *, stored: bool = False
     info = ml_dtypes.finfo(model.accumulate)
     unit = float(info.eps) / 2 * (2 if model.rounding == "toward_zero" else 1)
     least = float(info.smallest_subnormal) if model.accumulate == np.float16 else float(info.smallest_normal)
+    if max(errors.values(), default=0.0) > 2.0**-30:  # functions of float32, which end where that ends
+        least = max(least, float(np.finfo(np.float32).smallest_normal))
     libraries = {name: 2 * error / unit for name, error in errors.items() if 2 * error > LIBRARY * unit}
     if model.accumulate.itemsize == 2:  # functions are computed in more digits, and rounded
-        libraries = {name: max(libraries.get(name, 0.0), SHORT) for name in ("exp", "log", "tanh", "power")}
+        libraries |= {name: max(libraries.get(name, 0.0), SHORT) for name in ("exp", "log", "tanh", "power")}
     if stored:
         rounding = float(ml_dtypes.finfo(model.dtype).eps) / 2 / unit
         libraries |= {name: max(libraries.get(name, LIBRARY), rounding) for name in ENDS}
