@@ -17,7 +17,9 @@ from reference import Case, Op
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-LARGE, TINY, STEP = 64.0, 2.0**-10, 0.5  # factors of entries, and what those with ties are multiples of
+LARGE = 100.0  # the largest entry, where entries are large: beyond it exp overflows in float32
+TINY = 2.0**-10  # the factor of tiny entries
+STEP = 0.5  # what entries with ties are multiples of
 
 
 def posed(op: Op, attrs: Mapping[str, Any], seed: int, number: int, *, calm: bool = False) -> Case:
@@ -28,12 +30,16 @@ def posed(op: Op, attrs: Mapping[str, Any], seed: int, number: int, *, calm: boo
     """
     case = drawn_within(op, attrs, seed, number, long=number % 5 == 4)
     if number % 10 == 6 and not calm:
-        return _changed(op, case, op.names[:1], lambda a: LARGE * a, np.float32)
+        return _changed(op, case, op.names[:1], _large, np.float32)
     if number % 10 == 3:
         return _changed(op, case, op.names[:1], lambda a: TINY * a, np.float64)
     if number % 3 == 2 and op.kink_margin is not None:
         return _changed(op, case, op.names, lambda a: np.trunc(a / STEP) * STEP, np.float64)
     return case
+
+
+def _large(array: Array) -> Array:
+    return np.asarray(array * (LARGE / max(float(np.max(np.abs(array), initial=0.0)), 1.0)))
 
 
 def _changed(op: Op, case: Case, names: tuple[str, ...], change: Callable[[Array], Array], dtype: Any) -> Case:

@@ -170,6 +170,8 @@ def filled(case: Case) -> bool:
 
 LRN_WINDOW = {"divide_alpha_by_size": True, "even_window": "upper", "groups": None}
 LRN = {"size": [1, 3, 5], "beta": [0.5, 0.75, 1.0], **LRN_WINDOW}
+
+
 def moderate(case: Case) -> bool:
     """Neither large entries nor many channels: the running sum of ONNX Runtime loses digits on both."""
     x = case.arrays["x"]
