@@ -71,7 +71,7 @@ class _Within(Seeded):
         self, op: Op, seed: int, number: int, attempt: int, aim: Mapping[str, Any], long: bool = False
     ) -> None:
         super().__init__(op.name, seed, number + attempt * _APART)
-        self._long = long and attempt < AIMED // 2
+        self._long = number // 5 % 2 if long and attempt < AIMED // 2 else -1  # which of the sample's groups of axes
         self._aim = {name: normal_of(op, name, value) for name, value in aim.items()}
         self._wide = 1 + attempt // WIDER
 
@@ -103,7 +103,8 @@ class _Within(Seeded):
 
     def sizes(self, names: str, low: int, high: int, *, empty: str = "") -> tuple[int, ...]:
         drawn = super().sizes(names, low, high * self._wide, empty=empty)
-        if self._long and drawn:
+        self._long, here = self._long - 1, self._long == 0
+        if here and drawn:
             at = super().integer(f"long one of {names}", 0, len(drawn) - 1)
             drawn = (*drawn[:at], LONG * drawn[at] + 1, *drawn[at + 1 :])
         aimed = self._aim.get("output_size")

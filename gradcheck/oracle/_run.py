@@ -29,6 +29,7 @@ from gradcheck.report import Finding, Report, Verdict
 from reference import Case, Op
 
 WORK = 2**24  # operations: of larger cases a part is called twice, and on integers
+EXACT = 12  # drawn cases that are run on integers, too
 CALLS = 200  # of the implementation, to shrink a case
 FEW = 16  # where every call ends a process
 COARSE = 32  # units in the last place: a framework's function that is further off is told of
@@ -93,6 +94,8 @@ class Run:
         self.statistics: dict[str, list[Statistics]] = {}
         self.compared = dict.fromkeys(self.halves, 0)
         self.resolutions, self.unlimited = Resolutions(), dict[str, int]()
+        many = len(terms.cases) if isinstance(terms.cases, Sequence) else EXACT
+        self.exact = range(0 if terms.baseline is not None else many)
         self.calm = terms.model.accumulate == np.float16
         self.aliases = "warning" if self.framework else "error"
         self.errors = self._errors()
@@ -194,7 +197,7 @@ class Run:
             failed |= self._absorb(question, half, self.judgement(question, half, repeat=part is question))
             if part is not question:
                 failed |= self._absorb(part, half, self.judgement(part, half, repeat=True))
-            for exact in exact_questions(part, half, WORK) if self.terms.baseline is None else ():
+            for exact in exact_questions(part, half, WORK) if question.number in self.exact else ():
                 failed |= self._absorb(exact, half, self.judgement(exact, half))
         if self.terms.known is not None:
             self.terms.known.met(self.op, question.arguments, question.model.dtype.name, failed, self.halves)
