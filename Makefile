@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: verify test test-frameworks test-consumers lint bench build clean help
+.PHONY: verify test test-frameworks test-consumers test-katex lint bench build clean help
 
 verify: $(VENV)/.base  ## every formula of the catalogue, on random shapes
 	$(BIN)/gradcheck verify
@@ -18,9 +18,9 @@ test: $(VENV)/.dev  ## the tests
 # Frameworks do not bear one another: an environment for each group, Python 3.11, versions as they were tested.
 FRAMEWORKS = torch jax tensorflow onnxruntime
 torch_NEEDS = torch==2.13.0 triton==3.9.0
-torch_TESTS = torch triton
+torch_TESTS = torch torch_wrapper triton readme
 jax_NEEDS = jax==0.10.2 jaxlib==0.10.2 'mlx[cpu]==0.32.4' tinygrad==0.14.0 autograd==1.9.1
-jax_TESTS = jax mlx tinygrad autograd
+jax_TESTS = jax jax_wrapper mlx tinygrad autograd
 tensorflow_NEEDS = tensorflow-cpu==2.21.0
 tensorflow_TESTS = tensorflow
 onnxruntime_NEEDS = onnxruntime==1.31.1
@@ -41,6 +41,11 @@ $(FRAMEWORKS:%=test-%): test-%: .venvs/%/.made
 
 test-consumers: $(VENV)/.dev  ## golden vectors read by C++, Rust and JavaScript (g++, rustc, node)
 	$(BIN)/python -m pytest tests/consumers
+
+test-katex:  ## every formula of docs/formulas rendered by KaTeX (node, npm)
+	npm ci --silent --prefix tests/katex
+	npm test --silent --prefix tests/katex
+	node tests/katex/render.mjs docs/formulas/*.md
 
 lint: $(VENV)/.dev  ## ruff and mypy --strict
 	$(BIN)/ruff check

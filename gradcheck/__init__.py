@@ -16,6 +16,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradcheck import conventions as conventions
+    from gradcheck import frameworks as frameworks
+    from gradcheck import oracle as oracle
+    from gradcheck import vectors as vectors
     from gradcheck.adjoint import check_adjoint
     from gradcheck.certify import certified, certified_vjp
     from gradcheck.gradients import assert_gradients, check_gradients
@@ -42,6 +46,7 @@ _HOME = {
     "check_op": "verify",
     "check_taylor": "taylor",
 }
+_PARTS = ("conventions", "frameworks", "oracle", "vectors")
 __version__ = "0.1.0"
 __all__ = [
     "Finding",
@@ -62,10 +67,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return importlib.import_module(f"gradcheck.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
     return getattr(importlib.import_module(f"gradcheck.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_HOME, *_PARTS])

@@ -16,9 +16,9 @@ from gradcheck import signals
 
 COMMANDS = {
     "verify": "Check ops of the catalogue (all of them by default).",
-    "check": "Check another implementation of an op, in its layout, dtype and conventions.",
+    "check": "Check another implementation of OP against the catalogue.",
     "docs": "Check the formulas of Markdown, LaTeX and reStructuredText documents.",
-    "vectors": "Golden vectors: cases with their truths and limits, as files.",
+    "vectors": "Golden vectors: cases in files that any language reads, and results judged by them.",
     "list": "List the ops.",
     "show": "Show one op: formula, shapes, attributes, conventions, sources.",
     "replay": "Run one case again, in detail.",

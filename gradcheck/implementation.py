@@ -45,7 +45,7 @@ class Function:
     framework : str
         Its name and version.
     subject : object
-        What the user gave: its signature tells which attributes it takes.
+        What the user gave, or its signature: that tells which attributes it takes.
     errors : callable, optional
         ``errors(dtype)`` measures the framework: function name ("exp", "log", "sqrt", "tanh", "power", "divide",
         "matmul") -> the largest relative error that was seen in it, for arrays of that dtype.
@@ -75,7 +75,8 @@ def keywords(function: Any) -> frozenset[str] | None:
     """The keyword arguments that a function takes; None where that is not known, or where it takes any."""
     subject = function.subject if isinstance(function, Function) else function
     try:
-        parameters = inspect.signature(subject).parameters.values()
+        signature = subject if isinstance(subject, inspect.Signature) else inspect.signature(subject)
+        parameters = signature.parameters.values()
     except (TypeError, ValueError):
         return None
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -102,6 +103,8 @@ def as_implementation(given: Any, framework: str | None = None) -> Implementatio
         pair = Implementation(*given)
     else:
         pair = Implementation(getattr(given, "forward", None), getattr(given, "backward", None))
+    if callable(given) and pair == (None, None):
+        return Implementation(given, None)
     if not any(map(callable, pair)) or not all(part is None or callable(part) for part in pair):
         kind = type(given).__name__
         admitted = "an Implementation, a pair, an object with forward and backward, or a callable with its framework"

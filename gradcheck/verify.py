@@ -84,7 +84,7 @@ def check_drawn(op: Op, seed: int, number: int, properties: Sequence[Property] =
     """`check_case` of a drawn case, with the command that replays it."""
     again = f"gradcheck replay {op.name}:{seed}:{number}"
     if not _of_catalogue(op):  # what replays a copy is Python
-        again = f"check_op(op, cases=[op.sample(reference.Seeded({op.name!r}, {seed}, {number}))])"
+        again = f"check_op(YOURS, cases=[YOURS.sample(reference.Seeded({op.name!r}, {seed}, {number}))])"
     try:
         case = drawn_case(op, seed, number)
     except Exception as error:

@@ -18,7 +18,10 @@ LONGEST = 400  # lines of a file
 ROLES = ("naive_forward", "naive_backward", "forward", "backward")
 STORAGE = {"array", "empty", "empty_like", "zeros", "zeros_like", "ndindex", "broadcast_shapes"}
 RUNTIME = {"numpy", "scipy", "click", "rich", "ml_dtypes"}
-OPTIONAL = {"gradcheck/numbers/ball.py": {"flint"}}  # extras, imported where they are used
+OPTIONAL = {  # extras, imported where they are used
+    "gradcheck/numbers/ball.py": {"flint"},
+    "gradcheck/documents/_markdown.py": {"markdown_it"},
+}
 FOR_OPS = {"numpy", "math", "itertools", "collections.abc", "fractions", "typing"}
 FOR_OPS |= {"reference", "reference.scalar", "reference._errors"}
 
@@ -35,12 +38,16 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def _is_late(node: ast.AST) -> bool:
+    """Whether what is in here does not run when the file is loaded: a function, or what only type checkers see."""
+    typing = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return typing or isinstance(node, ast.FunctionDef)
+
+
 def _imports(path: Path) -> Iterator[tuple[str, bool]]:
     """The absolute names of the modules that a file imports, and whether that happens when it is loaded."""
     tree = _tree(path)
-    late = {
-        id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef) for node in ast.walk(function)
-    }
+    late = {id(node) for part in ast.walk(tree) if _is_late(part) for node in ast.walk(part)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, id(node) not in late) for alias in node.names)

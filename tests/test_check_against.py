@@ -454,3 +454,151 @@ def test_a_case_is_given_in_the_layout_and_rounded_to_the_dtype() -> None:
 def test_a_replaced_op_is_its_own_reference() -> None:
     doubled = replace(tanh, forward=lambda x: 2 * tanh.forward(x), naive_forward=lambda x: 2 * tanh.naive_forward(x))
     assert check_against(doubled, lambda x: 2 * np.tanh(x), cases=2).ok
+
+
+# What went unnoticed once
+
+
+def _softmax(x, axis):
+    e = np.exp(x.astype(np.float32 if x.itemsize < 8 else x.dtype))
+    return (e / e.sum(axis, keepdims=True)).astype(x.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_an_exponential_that_overflows_is_found(dtype: str) -> None:
+    assert not check_against("softmax", _softmax, dtype=dtype).ok
+
+
+def test_a_relu_that_is_cut_off_at_6_is_found() -> None:
+    assert not check_against("relu", lambda x: np.clip(x, 0, 6)).ok
+
+
+def test_a_tail_that_is_flushed_to_0_is_found() -> None:
+    def flushed(x):
+        y = np.tanh(x)
+        return np.where(np.abs(y) < 1e-3, 0, y).astype(x.dtype)
+
+    assert not check_against("tanh", flushed).ok
+
+
+@pytest.mark.parametrize("name", ["linear", "softmax", "conv2d", "batch_norm2d"])
+def test_a_second_tile_that_is_wrong_is_found(name: str) -> None:
+    op = reference.get(name)
+
+    def tiled(*arrays, **attrs):
+        result = op.forward(*arrays, **attrs)
+        y = result[0] if isinstance(result, tuple) else result
+        y[..., 16:] *= 1.5
+        return result
+
+    assert "G501" in codes(check_against(name, tiled))
+
+
+def test_a_gradient_that_loses_the_sign_of_a_scalar_cotangent_is_found() -> None:
+    op = reference.get("euclidean")
+    for seed in range(3):
+        report = check_against(
+            "euclidean",
+            None,
+            lambda dy, *arrays, **attrs: op.backward(np.abs(dy), *arrays, **attrs),
+            attrs={"reduction": ["sum", "mean"]},
+            seed=seed,
+        )
+        assert "G502" in codes(report)
+
+
+def test_results_that_are_kept_by_shape_are_found() -> None:
+    op, kept = reference.get("batch_norm2d"), {}
+
+    def cached(*arrays, **attrs):
+        key = tuple(np.shape(a) for a in arrays), repr(attrs)
+        if key not in kept:
+            kept[key] = op.forward(*arrays, **attrs)
+        return tuple(None if a is None else a.copy() for a in kept[key])
+
+    assert not check_against("batch_norm2d", cached).ok
+
+
+def test_a_negative_axis_is_handed_over_as_such() -> None:
+    seen = set()
+
+    def forward(x, axis):
+        seen.add(axis)
+        return reference.get("softmax").forward(x, axis=axis)
+
+    assert check_against("softmax", forward).ok
+    assert min(seen) < 0 <= max(seen)
+
+
+class Untold(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def _raises(error):
+    def forward(x, **attrs):
+        raise error
+
+    return forward
+
+
+@pytest.mark.parametrize("error", [Untold(), GeneratorExit(), ValueError("\udcff"), ValueError("x" * 10**6)], ids=type)
+def test_an_exception_that_cannot_be_told_is_a_finding_of_some_lines(error) -> None:
+    found = only(check_against("tanh", _raises(error), cases=2), "G001")
+    assert len(str(found).encode()) < 10_000
+
+
+ODD = {
+    "integers": lambda x: np.maximum(x, 0).astype(int),
+    "objects": lambda x: [np.array([object()] * 3, object)],
+    "complex": lambda x: np.tanh(x) + 1j * np.random.default_rng().normal(),
+    "texts": lambda x: [np.array([f"a{id(x)}"])],
+    "a mask": lambda x: np.ma.masked_array(np.tanh(x), mask=True),
+    "big-endian": lambda x: np.tanh(x).astype(">f8"),
+    "empty": lambda x: np.zeros((0, 7)),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_result_is_a_finding(name: str) -> None:
+    for op in ("tanh", "absolute"):
+        report = check_against(op, ODD[name], conventions="torch", cases=4)
+        assert not report.ok
+        assert codes(report) <= {"G002", "G003", "G401", "G402", "G406", "G501"}, str(report)
+
+
+def test_no_convention_is_named_that_is_in_force_or_says_the_same() -> None:
+    def offset(x, w, b, **attrs):
+        return (conv.forward(x, w, b, **attrs) + 1e-7).astype(x.dtype)
+
+    for report in (check_against("conv2d", offset, dtype="float32"), check_against("conv2d", offset)):
+        assert not report.ok
+        assert not any("match with" in finding.hint for finding in report.findings), str(report)
+
+
+def test_a_short_format_is_not_blamed_for_what_is_no_rounding() -> None:
+    for dtype in ("float64", "float16"):
+        report = check_against("linear", lambda *arrays: np.trunc(linear.forward(*arrays)), dtype=dtype)
+        assert not report.ok
+        assert not any("rounded to" in finding.hint for finding in report.findings), str(report)
+
+
+def test_a_case_says_what_conventions_say() -> None:
+    given = [Case({"x": np.zeros(3)}, {"slope_at_zero": 1.0})]
+    with pytest.raises(ValueError, match=r"cases\[0\]: got slope_at_zero=1.0; admitted: slope_at_zero=0.0"):
+        check_against("relu", relu.forward, cases=given, conventions="torch")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_in_low_precision_most_gradients_of_normalizations_have_a_limit(dtype: str) -> None:
+    for name in ("instance_norm", "batch_norm2d"):
+        op = reference.get(name)
+
+        def wrong(*arrays, op=op, **attrs):
+            return [
+                None if g is None else (3 * g.astype(np.float64)).astype(g.dtype) for g in op.backward(*arrays, **attrs)
+            ]
+
+        report = check_against(name, None, wrong, dtype=dtype, cases=20)
+        assert {finding.argument for finding in report.findings} == {f"grad_{name}" for name in op.differentiable}
+        assert all(int(re.search(r"in (\d+) of 20", f.note)[1]) > 8 for f in report.findings), str(report)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-MINE = '''
+MINE = """
 import ctypes
 import numpy as np
 from gradcheck import Implementation
@@ -37,7 +37,7 @@ number = 3
 
 class Own:
     forward, backward = staticmethod(forward), staticmethod(backward)
-'''
+"""
 FIXED = ("--attr", "slope_at_zero=0", "--cases", "12")
 
 
@@ -131,5 +131,3 @@ def test_wrong_usage_ends_with_status_2_and_names_what_is_wrong(run, name: str) 
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert text in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
-
-

@@ -331,7 +331,7 @@ def test_a_finding_tells_which_gradient_which_entry_and_how_to_repeat_it(op: Op,
         trial = Trial(op, drawn_case(op, seed, number), "float64", seed, number)
         if trial.gradients[k] is not None and trial.gradients[k].size:
             at = largest(trial.gradients[k])
-            planted[f"check_op(op, cases=[op.sample(reference.Seeded({op.name!r}, {seed}, {number}))])"] = (
+            planted[f"check_op(YOURS, cases=[YOURS.sample(reference.Seeded({op.name!r}, {seed}, {number}))])"] = (
                 tuple(map(int, at)),
                 trial.gradients[k][at],
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from contextlib import suppress
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from gradcheck.report import Report
     from reference import Op
+
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
 
 
 class Output:
@@ -109,3 +113,27 @@ def signature(op: Op) -> str:
     """An op's arrays with their axes."""
     inputs = ", ".join(f"{name} [{axes}]" for name, axes in op.inputs.items())
     return f"{inputs} -> {', '.join(f'{name} [{axes}]' for name, axes in op.outputs.items())}"
+
+
+def _value(text: str) -> Any:
+    """What was meant: a Python literal, or else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def pairs_given(option: str, given: tuple[str, ...]) -> dict[str, Any]:
+    """k=v, several of one k as a list."""
+    found: dict[str, list[Any]] = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"got {pair!r}; admitted: NAME=VALUE", param_hint=option)
+        found.setdefault(key.strip(), []).append(_value(value.strip()))
+    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
+
+
+def conventions_given(given: tuple[str, ...]) -> list[Any]:
+    """Presets by name, and OP.NAME=VALUE."""
+    return [pairs_given("--convention", (one,)) if "=" in one else one for one in given]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.commands._shared import Output, json_option, op_named
+from gradcheck.commands._shared import DTYPES, Output, conventions_given, json_option, op_named, pairs_given
 from gradcheck.implementation import FRAMEWORKS
 
 if TYPE_CHECKING:
@@ -18,32 +17,7 @@ if TYPE_CHECKING:
     from gradcheck.oracle._run import Terms
     from gradcheck.report import Report
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-
-
-def _value(text: str) -> Any:
-    """What was meant: a Python literal, or else the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
-
-
-def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
-    """k=v, several of one k as a list."""
-    found: dict[str, list[Any]] = {}
-    for pair in given:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"got {pair!r}; admitted: NAME=VALUE", param_hint=option)
-        found.setdefault(key.strip(), []).append(_value(value.strip()))
-    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
-
-
-def _conventions(given: tuple[str, ...]) -> list[Any]:
-    """Presets by name, and OP.NAME=VALUE."""
-    return [_pairs("--convention", (one,)) if "=" in one else one for one in given]
 
 
 def _bytes(ctx: click.Context, param: click.Parameter, given: str | None) -> int | None:
@@ -96,7 +70,9 @@ def _object(name: str | None, option: str) -> Any:
 @click.option("--known-failures", metavar="FILE", help="TOML file of failures to expect.")
 @json_option
 def check(op: str, implementation: str, framework: str | None, json_file: str | None, **options: Any) -> None:
-    """Check another implementation of OP against the catalogue: forward and backward.
+    """Check another implementation of OP against the catalogue.
+
+    Forward, backward or both, in its own layout, dtype and conventions.
 
     The object is an Implementation, a pair (forward, backward), anything with `forward` and `backward`, or what the
     framework's `wrap` takes. Modules beside the working directory are found.
@@ -126,8 +102,8 @@ def _terms(op: str, implementation: str, framework: str | None, options: dict[st
 
     only = options.pop("only")
     given = options | {
-        "attrs": _pairs("--attr", options["attrs"]),
-        "conventions": _conventions(options["conventions"]),
+        "attrs": pairs_given("--attr", options["attrs"]),
+        "conventions": conventions_given(options["conventions"]),
         "mask": _object(options["mask"], "--mask"),
         "no_worse_than": _object(options.pop("baseline"), "--no-worse-than"),
     }
@@ -150,6 +126,7 @@ def _command() -> str:
 
 
 def _answered(console: Console, terms: Terms) -> Report:
+    from contextlib import redirect_stdout
     from dataclasses import replace
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -165,7 +142,7 @@ def _answered(console: Console, terms: Terms) -> Report:
             progress.update(bar, completed=done, total=total)
 
         try:
-            with interruptible():
+            with interruptible(), redirect_stdout(sys.stderr):  # what an implementation prints
                 return answered(replace(terms, watcher=watcher))
         except (ValueError, TypeError, ImportError) as error:  # it cannot be loaded, no case can be drawn
             raise click.UsageError(str(error)) from None
@@ -177,5 +154,5 @@ def _show(console: Console, report: Report) -> None:
     for finding in report.findings:
         head, _, rest = str(finding).partition("\n")
         console.print(Text(head, style="bold red" if finding.severity == "error" else "yellow"))
-        console.print(Text(rest + "\n"))
+        console.print(Text(rest.rstrip() + "\n"))
     console.print(Text(report.summary))

@@ -139,18 +139,19 @@ class Definitions:
 
     def _fitting(self, item: Item, key: str, tree: Node, following: Sequence[object]) -> Iterator[str]:
         """Repairs with which the shape is the declared one."""
-        symbols = self.symbols
-        assert item.defines is not None
+        symbols, defines = self.symbols, item.defines
         as_it_is, axes = symbols.table[key], symbols.table[key].axes
-        if axes and axes[-1].head == 1 and not item.defines.indices:
+        if defines is None:
+            return
+        if axes and axes[-1].head == 1 and not defines.indices:
             symbols.table[key] = replace(as_it_is, axes=axes[:-1])
             if not self._misfit(key):
                 yield "without the axis of size 1"
                 return
             symbols.table[key] = as_it_is
-        for candidate, words in repaired(tree, following, item.defines, symbols):
+        for candidate, words in repaired(tree, following, defines, symbols):
             if words:
-                symbols.define(item.defines.name, item.defines.definition(candidate, tuple(item.conditions)))
+                symbols.define(defines.name, defines.definition(candidate, tuple(item.conditions)))
                 if not self._misfit(key):
                     item.message = words
                     yield words

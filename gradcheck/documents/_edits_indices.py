@@ -120,7 +120,8 @@ def _shifted(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[E
 
 
 def _swapped_arguments(text: Text, site: Site, node: Group) -> Iterator[Edit]:
-    assert isinstance(node.body, List)
+    if not isinstance(node.body, List):
+        return
     names = [k for k, item in enumerate(node.body.items) if isinstance(item, Name) and item.text in text.indices]
     for i, j in combinations(names, 2):
         items = list(node.body.items)
@@ -171,8 +172,8 @@ def completions(tree: Node, name: str, setting: Setting) -> Iterator[tuple[Node,
         for k in range(setting.arrays[key] - 1, -1, -1):
             done = tree
             for site, found in places:
-                assert isinstance(site.node, Script)
-                done = replaced(done, site.path, _completed(site.node, found, name, k))
+                if isinstance(site.node, Script):
+                    done = replaced(done, site.path, _completed(site.node, found, name, k))
             yield tidied(done), f"missing index {name} of {key}"
 
 
@@ -272,10 +273,11 @@ def _reversed(sub: Node) -> Node | None:
     if not isinstance(relation, Relation) or relation.operators != ("\\in",):
         return None
     member, owned = relation.operands
-    if not (isinstance(owned, Product) and len(owned.factors) == 2 and isinstance(owned.factors[1], Group)):
+    if not (isinstance(owned, Product) and len(owned.factors) == 2):
         return None
     sets, owner = owned.factors
-    assert isinstance(owner, Group)
+    if not isinstance(owner, Group):
+        return None
     turned = Relation(("\\in",), (owner.body, Product(("",), (sets, Group(owner.kind, member)))))
     running = bound_names(sub)
     if not isinstance(sub, Such):

@@ -35,7 +35,7 @@ def output_pairs(own: Evaluator, output: str, by: str, step: complex) -> Pairs:
 
 
 def independent(own: Evaluator, output: str, by: str, axes: tuple[int, int], step: complex) -> bool:
-    """Whether a change within a slice of an input, the first or the last, changes that slice of an output only.
+    """Whether a change within a slice of an input, any of them, changes that slice of an output only.
 
     `axes`: of the input, of the output.
     """
@@ -43,7 +43,7 @@ def independent(own: Evaluator, output: str, by: str, axes: tuple[int, int], ste
     start = world.value(by).array
     axis, other = axes
     direction = np.random.default_rng(0).uniform(0.5, 1.5, start.shape)
-    for place in (0, start.shape[axis] - 1):
+    for place in range(start.shape[axis]):
         inside = np.arange(start.shape[axis]) == place
         inside = inside.reshape([-1 if k == axis else 1 for k in range(start.ndim)])
         moved = Value(start + step * np.where(inside, direction, 0.0))

@@ -54,7 +54,7 @@ def array_of(tensor: Any) -> Array:
         if array.dtype.kind not in "fiub":
             raise TypeError(f"the function gives {type(tensor).__name__}; admitted: tensors")
         return array
-    own = tensor.detach().cpu()
+    own = tensor.detach().cpu().resolve_neg()
     if own.dtype == torch.bfloat16:
         return np.asarray(own.view(torch.int16).numpy().view(ml_dtypes.bfloat16))
     return np.asarray(own.numpy())

@@ -95,7 +95,7 @@ def wrap(
     run = _function if parameters is None else partial(_module, dict(parameters), tuple(results))
     given = _Given(partial(run, function), inputs, laid, cotangents == "expanded")
     label, probe = f"torch {version('torch')}", partial(errors, device=str(device))
-    subject = function.forward if _is_autograd(function) else function
+    subject = _signed(function)
     return Implementation(*(_Told(partial(half, given), label, subject, probe) for half in (_forward, _backward)))
 
 
@@ -127,6 +127,18 @@ def _device(device: Any) -> Any:
         return torch.empty((), device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device: got {device!r}; {str(error).splitlines()[0]}") from None
+
+
+def _signed(function: Any) -> Any:
+    """What has the signature: the forward of an autograd.Function or a module, the schema of an op of torch.library."""
+    if _is_autograd(function) or isinstance(function, imported("torch").nn.Module):
+        return function.forward
+    overload = getattr(function, "_opoverload", getattr(function, "default", function))
+    schema = getattr(overload, "_schema", None)
+    if schema is None:
+        return function
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(argument.name, kind) for argument in schema.arguments])
 
 
 def _is_autograd(function: Any) -> bool:
@@ -209,18 +221,18 @@ def _forward(
         return each(partial(_rounded, arrays, given), result)
 
 
+def _asking(names: Names, tensors: Sequence[Any], differentiable: frozenset[str] | None) -> list[int]:
+    """The tensors that a gradient is asked in."""
+    floats = [k for k, tensor in enumerate(tensors) if tensor is not None and tensor.is_floating_point()]
+    return floats if differentiable is None else [k for k in floats if names.inputs[k] in differentiable]
+
+
 def _backward(
     given: _Given, names: Names, *arrays: Any, differentiable: frozenset[str] | None = None, **attrs: Any
 ) -> Any:
     torch, count = imported("torch"), names.cotangents
     with placed(arrays[:count], given.cotangents) as cotangents, placed(arrays[count:], given.inputs) as tensors:
-        which = [
-            k
-            for k, tensor in enumerate(tensors)
-            if tensor is not None
-            and tensor.is_floating_point()
-            and (differentiable is None or names.inputs[k] in differentiable)
-        ]
+        which = _asking(names, tensors, differentiable)
 
         def pulled(cotangents: Sequence[Any]) -> list[Any]:
             own: list[Any] = [tensor if tensor is None else tensor.detach() for tensor in tensors]

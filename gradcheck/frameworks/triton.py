@@ -71,11 +71,10 @@ def wrap(function: Any, *, bfloat16: bool = False, **options: Any) -> Implementa
     refusal = "" if bfloat16 else _refusal(function)
     label = f"triton {version('triton')} (interpreter), torch {version('torch')}"
 
-    def guarded(half: Any) -> Any:
-        assert isinstance(half, Function)
-        assert half.errors is not None
+    def guarded(half: Any) -> Function:
+        told: Function = half
         errors = partial(_errors, refusal, half.errors)
-        return replace(half, call=partial(_guarded, refusal, half.call), framework=label, errors=errors)
+        return replace(told, call=partial(_guarded, refusal, half.call), framework=label, errors=errors)
 
     return Implementation(*map(guarded, torch.wrap(function, **options)))
 

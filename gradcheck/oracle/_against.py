@@ -15,13 +15,19 @@ from reference import Case, Op
 
 
 def case(
-    op: Op | str, number: int, *, seed: int = 0, layout: str = "NHWC", attrs: Mapping[str, Any] | None = None
+    op: Op | str,
+    number: int,
+    *,
+    seed: int = 0,
+    layout: str = "NHWC",
+    attrs: Mapping[str, Any] | None = None,
+    accumulate: str | None = None,
 ) -> Case:
     """Case `number` of a seed, as `check_against` draws it.
 
     Parameters
     ----------
-    op, layout, attrs, seed
+    op, layout, attrs, seed, accumulate
         As `check_against` takes them.
     number : int
         From 0.
@@ -31,7 +37,8 @@ def case(
     Case
         In double precision.
     """
-    return posed(op_in(op, layout), attrs or {}, whole("seed", seed, 0), whole("number", number, 0))
+    calm = accumulate == "float16"
+    return posed(op_in(op, layout), attrs or {}, whole("seed", seed, 0), whole("number", number, 0), calm=calm)
 
 
 def check_against(

@@ -13,6 +13,7 @@ Supported = Mapping[str, tuple[Any, ...]]
 
 TRIES = 200  # draws for one case
 AIMED = 60  # of these, how many aim at one combination of values
+LONG = 9  # times the usual size
 WIDER = 40  # after so many more draws, sizes are drawn from a wider range
 _APART = 1_000_003  # between the numbers of the cases that are drawn for one
 _SIDES = {"h": 0, "w": 1}
@@ -66,8 +67,11 @@ def _values(op: Op, name: str, given: Any) -> tuple[Any, ...]:
 class _Within(Seeded):
     """The seeded driver of one try, which draws what is aimed at wherever a sample asks for it by its name."""
 
-    def __init__(self, op: Op, seed: int, number: int, attempt: int, aim: Mapping[str, Any]) -> None:
+    def __init__(
+        self, op: Op, seed: int, number: int, attempt: int, aim: Mapping[str, Any], long: bool = False
+    ) -> None:
         super().__init__(op.name, seed, number + attempt * _APART)
+        self._long = number // 5 % 2 if long and attempt < AIMED // 2 else -1  # which of the sample's groups of axes
         self._aim = {name: normal_of(op, name, value) for name, value in aim.items()}
         self._wide = 1 + attempt // WIDER
 
@@ -99,6 +103,10 @@ class _Within(Seeded):
 
     def sizes(self, names: str, low: int, high: int, *, empty: str = "") -> tuple[int, ...]:
         drawn = super().sizes(names, low, high * self._wide, empty=empty)
+        self._long, here = self._long - 1, self._long == 0
+        if here and drawn:
+            at = super().integer(f"long one of {names}", 0, len(drawn) - 1)
+            drawn = (*drawn[:at], LONG * drawn[at] + 1, *drawn[at + 1 :])
         aimed = self._aim.get("output_size")
         return aimed if aimed is not None and names == "H W" else drawn
 
@@ -132,7 +140,7 @@ def _drawn(op: Op, driver: _Within, aim: Mapping[str, Any]) -> Case | None:
     return Case(drawn.arrays, {**drawn.attrs, **aim})
 
 
-def drawn_within(op: Op, attrs: Mapping[str, Any], seed: int, number: int) -> Case:
+def drawn_within(op: Op, attrs: Mapping[str, Any], seed: int, number: int, *, long: bool = False) -> Case:
     """Case `number` of an op under a seed, with attributes that `attrs` admits; the same on every machine.
 
     Without `attrs` it is the case that `gradcheck verify` draws. The values of a list are taken in turn.
@@ -143,6 +151,8 @@ def drawn_within(op: Op, attrs: Mapping[str, Any], seed: int, number: int) -> Ca
     attrs : mapping
         Attribute -> its value, or a list of the values that are supported; see `supported`.
     seed, number : int
+    long : bool
+        Whether one of the axes is to be several times as long as usual, where the op's cases can have that.
 
     Raises
     ------
@@ -153,7 +163,7 @@ def drawn_within(op: Op, attrs: Mapping[str, Any], seed: int, number: int) -> Ca
     for attempt in range(TRIES):
         others = number if attempt < AIMED else number + attempt * _APART
         aim = _aims(values, _Within(op, seed, others, 0, {}))
-        case = _drawn(op, _Within(op, seed, number, attempt, aim), aim)
+        case = _drawn(op, _Within(op, seed, number, attempt, aim, long), aim)
         if case is not None and admitted(op, case):
             return case
     told = ", ".join(f"{name}={given!r}" for name, given in attrs.items())
@@ -199,6 +209,10 @@ def simplest(op: Op, case: Case, attrs: Mapping[str, Any] | None = None) -> dict
     ValueError, TypeError
         If the op refuses the case.
     """
-    fixed = attrs or {}
-    said = {name: _simplified(op, name, value) for name, value in arguments(op, case).attrs.items()}
+    fixed, told = attrs or {}, arguments(op, case).attrs
+    said = {name: _simplified(op, name, value) for name, value in told.items()}
+    for name, value in case.attrs.items():
+        if isinstance(value, int) and value != said[name]:  # as axis=-1, but not what a padding word overrules
+            own = said | {name: value}
+            said = own if arguments(op, Case(case.arrays, own)).attrs == told else said
     return said | {name: value for name, value in case.attrs.items() if name in fixed}

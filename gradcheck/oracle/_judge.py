@@ -16,7 +16,7 @@ from gradcheck.oracle._precision import Statistics, judged, measured
 from gradcheck.oracle._question import Question
 from gradcheck.oracle._sums import Sums
 from gradcheck.oracle._truth import Truth
-from gradcheck.report import Finding, Verdict, coarser
+from gradcheck.report import Finding, Verdict
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FRAMES = 16  # lines of a traceback that a finding shows
@@ -49,23 +49,41 @@ class Judgement:
     ----------
     findings : list of Finding
     compared : int
-    fraction, resolution : float
-        As a `Report` has them.
+    fraction : float
+        As a `Report` has it.
     wrong : dict
         Result name -> what was got there and should have been, where they differ.
     measured : dict
         Result name -> the statistics of its rounding errors.
     silent : list of str
         Results that were not given, and need not be.
+    unlimited : dict
+        Result name -> how many of its entries have no limit, and were not compared.
+    resolved : dict
+        Result name -> the smallest error that would have been found, relative to its largest entry.
     """
 
     findings: list[Finding] = field(default_factory=list)
     compared: int = 0
     fraction: float = 0.0
-    resolution: float = math.nan
     wrong: dict[str, tuple[Array, Truth]] = field(default_factory=dict)
     measured: dict[str, Statistics] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    unlimited: dict[str, int] = field(default_factory=dict)
+    resolved: dict[str, float] = field(default_factory=dict)
+
+
+class Resolutions:
+    """The smallest error that some case would have shown, relative to the largest entry, by result."""
+
+    def __init__(self) -> None:
+        self._finest: dict[str, float] = {}
+
+    def add(self, judgement: Judgement) -> float:
+        """Count a judgement; the coarsest of all results."""
+        for name, found in judgement.resolved.items():
+            self._finest[name] = min(found, self._finest.get(name, found))
+        return max(self._finest.values(), default=math.nan)
 
 
 class Judge:
@@ -166,7 +184,8 @@ class Judge:
         dtype = question.model.dtype
         if got.dtype != dtype:
             cause = cause_of_dtype(got.dtype, dtype)
-            message = f"{name} has the wrong dtype: got {got.dtype.name}, want {dtype.name}"
+            named = got.dtype.name if got.dtype.name != dtype.name else f"{got.dtype.name} of the other byte order"
+            message = f"{name} has the wrong dtype: got {named}, want {dtype.name}"
             self._find("G401", message, argument=name, hint="" if cause is None else str(cause))
             if got.dtype.kind not in "fiub" and got.dtype.name != "bfloat16":
                 return
@@ -192,6 +211,8 @@ class Judge:
         if lost.any():
             self._lost(name, got, want, lost)
         seen = shown & number & np.isfinite(limit)
+        if blind := int(np.count_nonzero(shown & number & ~np.isfinite(limit))):
+            self.found.unlimited[name] = blind
         both = np.isnan(want) & np.isnan(got)
         every, plain = bool(seen.all()), seen & ~both
         if not plain.all():
@@ -217,7 +238,7 @@ class Judge:
         found.fraction = max(found.fraction, outcome.fraction)
         scale = float(np.max(np.abs(want), where=np.isfinite(want), initial=0.0))
         if scale and count:
-            found.resolution = coarser(found.resolution, float(limit[seen].max() if not every else limit.max()) / scale)
+            found.resolved[name] = float(limit.max() if every else limit[seen].max()) / scale
         if isinstance(truth.errors, Sums) and allowed is None and mask is None and not lost.any():
             self._pattern(name, got, truth, truth.errors)
 
@@ -250,6 +271,8 @@ def _spread(first: Sequence[Any], second: Sequence[Any]) -> float | None:
             return math.inf
         if a is None or a.tobytes() == b.tobytes():
             continue
+        if a.dtype.kind not in "fiub" and a.dtype.name != "bfloat16":
+            return math.inf
         both = [np.asarray(x, np.float64) for x in (a, b)]
         with np.errstate(invalid="ignore"):
             difference = np.abs(both[0] - both[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -44,6 +45,8 @@ class Question:
         What the cotangents are drawn from; which of the cases it is.
     errors : mapping
         The errors that were measured in the implementation's framework.
+    drawn : bool
+        Whether the arrays were drawn at random.
     """
 
     exact: ClassVar[bool] = False  # whether the results must come bit for bit
@@ -57,7 +60,9 @@ class Question:
         seed: int,
         number: int,
         errors: Mapping[str, float],
+        drawn: bool = False,
     ) -> None:
+        self.drawn = drawn
         self.op, self.model, self.seed, self.number, self.errors = op, model, seed, number, errors
         given: list[Any] = [None if (a := case.arrays.get(name)) is None else np.asarray(a) for name in op.names]
         with np.errstate(over="ignore"):
@@ -68,9 +73,12 @@ class Question:
 
     @cached_property
     def cotangents(self) -> list[Array]:
-        """A random cotangent for each output that takes one: the same for the same shapes."""
+        """A random cotangent for each output that takes one: the same for the same arrays."""
         shapes = {name: self.arguments.shape(name) for name in self.op.cotangents}
-        bits = {name: stream(self.seed, self.op.name, "oracle", name) for name in shapes}
+        contents = 0
+        for array in self.arrays:
+            contents = contents if array is None else zlib.crc32(np.ascontiguousarray(array).tobytes(), contents)
+        bits = {name: stream(self.seed, self.op.name, "oracle", name, contents) for name in shapes}
         return [_signed(bits[name], shape).astype(self.model.dtype) for name, shape in shapes.items()]
 
     def given(self, half: str) -> list[Any]:
@@ -88,7 +96,7 @@ class Question:
 
     @cached_property
     def _truths(self) -> Truths:
-        return Truths(self.op, self.arguments, lambda: self.cotangents, self.model, self.errors)
+        return Truths(self.op, self.arguments, lambda: self.cotangents, self.model, self.errors, self.drawn)
 
     @cached_property
     def truths(self) -> list[Truth | None]:
@@ -117,7 +125,9 @@ class Question:
             smaller = resized(self.op, case, axis, 1)
             if smaller is not None and admitted(self.op, smaller):
                 case = smaller
-                found = Question(self.op, case, self.model, self.handed, self.seed, self.number, self.errors)
+                found = Question(
+                    self.op, case, self.model, self.handed, self.seed, self.number, self.errors, self.drawn
+                )
         return found
 
     def describe(self) -> str:

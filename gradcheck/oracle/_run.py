@@ -15,23 +15,25 @@ from gradcheck.conventions import Resolved
 from gradcheck.implementation import Implementation, Target
 from gradcheck.isolation import Isolated
 from gradcheck.oracle._candidate import HALVES, Candidate, Direct
-from gradcheck.oracle._cases import simplest, supported
-from gradcheck.oracle._explain import explained
+from gradcheck.oracle._cases import normal_of, simplest, supported
+from gradcheck.oracle._explain import explained, undeclared
 from gradcheck.oracle._integers import exact_questions
-from gradcheck.oracle._judge import Judge, Judgement, Rules
+from gradcheck.oracle._judge import Judge, Judgement, Resolutions, Rules
 from gradcheck.oracle._known import KnownFailures
 from gradcheck.oracle._posed import posed
 from gradcheck.oracle._precision import Statistics, judged, pooled
 from gradcheck.oracle._question import Question
 from gradcheck.oracle._shrink import shrunk
 from gradcheck.oracle._sums import Model
-from gradcheck.report import Finding, Report, Verdict, coarser
+from gradcheck.report import Finding, Report, Verdict
 from reference import Case, Op
 
 WORK = 2**24  # operations: of larger cases a part is called twice, and on integers
+EXACT = 12  # drawn cases that are run on integers, too
 CALLS = 200  # of the implementation, to shrink a case
 FEW = 16  # where every call ends a process
 COARSE = 32  # units in the last place: a framework's function that is further off is told of
+OTHERS = 4  # cases beside the first that an explanation is looked for in
 LISTED = 12  # numbers of cases that a finding lists
 
 
@@ -74,7 +76,7 @@ class _Group:
     question: Question
     judgement: Judgement
     numbers: list[int] = field(default_factory=list)
-    others: list[Judgement] = field(default_factory=list)
+    others: list[tuple[Question, Judgement]] = field(default_factory=list)
 
 
 class Run:
@@ -91,6 +93,10 @@ class Run:
         self.groups: dict[tuple[str, str, str], _Group] = {}
         self.statistics: dict[str, list[Statistics]] = {}
         self.compared = dict.fromkeys(self.halves, 0)
+        self.resolutions, self.unlimited = Resolutions(), dict[str, int]()
+        many = len(terms.cases) if isinstance(terms.cases, Sequence) else EXACT
+        self.exact = range(0 if terms.baseline is not None else many)
+        self.calm = terms.model.accumulate == np.float16
         self.aliases = "warning" if self.framework else "error"
         self.errors = self._errors()
 
@@ -131,19 +137,28 @@ class Run:
             for number, case in enumerate(terms.cases):
                 values = supported(self.op, terms.attrs)
                 single = {name: options[0] for name, options in values.items() if len(options) == 1}
-                yield self.question(Case(case.arrays, {**terms.resolved.fixed, **single, **case.attrs}), number)
+                said = {**terms.resolved.fixed, **single}
+                self._agree(case, number, said)
+                yield self.question(Case(case.arrays, {**said, **case.attrs}), number)
             return
         numbers = range(terms.cases) if terms.only is None else [terms.only]
         for number in numbers:
-            yield self.question(posed(self.op, within, terms.seed, number), number)
+            yield self.question(posed(self.op, within, terms.seed, number, calm=self.calm), number, drawn=True)
 
-    def question(self, case: Case, number: int) -> Question:
+    def _agree(self, case: Case, number: int, told: Mapping[str, Any]) -> None:
+        """A case that is given says nothing else than conventions and `attrs`."""
+        for name in set(told) & set(case.attrs):
+            if normal_of(self.op, name, told[name]) != normal_of(self.op, name, case.attrs[name]):
+                admitted = f"{name}={told[name]!r}, as conventions or attrs have it"
+                raise ValueError(f"cases[{number}]: got {name}={case.attrs[name]!r}; admitted: {admitted}")
+
+    def question(self, case: Case, number: int, drawn: bool = False) -> Question:
         """A case as it is put."""
         terms = self.terms
         handed = simplest(self.op, case, terms.attrs)
         hidden = set(terms.resolved.fixed) - set(terms.attrs)
         handed = {name: value for name, value in handed.items() if name not in hidden}
-        return Question(self.op, case, terms.model, handed, terms.seed, number, self.errors)
+        return Question(self.op, case, terms.model, handed, terms.seed, number, self.errors, drawn)
 
     def handed(self, question: Question, half: str) -> dict[str, Any]:
         """The attributes that a half is handed."""
@@ -182,7 +197,7 @@ class Run:
             failed |= self._absorb(question, half, self.judgement(question, half, repeat=part is question))
             if part is not question:
                 failed |= self._absorb(part, half, self.judgement(part, half, repeat=True))
-            for exact in exact_questions(part, half, WORK) if self.terms.baseline is None else ():
+            for exact in exact_questions(part, half, WORK) if question.number in self.exact else ():
                 failed |= self._absorb(exact, half, self.judgement(exact, half))
         if self.terms.known is not None:
             self.terms.known.met(self.op, question.arguments, question.model.dtype.name, failed, self.halves)
@@ -196,7 +211,10 @@ class Run:
         terms = self.terms
         masks: dict[str, Any] = {}
         if terms.mask is not None:
-            masks = self._masks(question, terms.mask(question.case))
+            given = terms.mask(question.case)
+            if not isinstance(given, Mapping):
+                raise TypeError(f"mask: gives {type(given).__name__}; admitted: a mapping of names to boolean arrays")
+            masks = self._masks(question, given)
         return Rules(self.aliases, self._allowed(question, half), masks)
 
     def _masks(self, question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,7 +256,9 @@ class Run:
         self.compared[half] += judgement.compared
         report.compared += judgement.compared
         report.fraction = max(report.fraction, judgement.fraction)
-        report.resolution = coarser(report.resolution, judgement.resolution)
+        report.resolution = self.resolutions.add(judgement)
+        for name, count in judgement.unlimited.items():
+            self.unlimited[name] = self.unlimited.get(name, 0) + count
         for name, statistics in judgement.measured.items():
             self.statistics.setdefault(f"{half} {name}", []).append(statistics)
         for name in judgement.silent:
@@ -257,8 +277,8 @@ class Run:
             group = self.groups.get(key)
             if group is None:
                 group = self.groups[key] = _Group(half, finding, question, judgement)
-            elif len(group.others) < 4:
-                group.others.append(judgement)
+            elif len(group.others) < OTHERS:
+                group.others.append((question, judgement))
             if question.number not in group.numbers:
                 group.numbers.append(question.number)
         return bool(errors)
@@ -285,13 +305,19 @@ class Run:
         question, finding = group.question, group.finding
         lines = [f"{question.describe()}, seed={self.terms.seed}, case {question.number}"]
         lines += self._shrunk(group)
-        note = [finding.note] if finding.note else []
+        note = []
         if len(group.numbers) > 1:
             shown = ", ".join(map(str, group.numbers[:LISTED])) + (", ..." if len(group.numbers) > LISTED else "")
             note.append(f"in {len(group.numbers)} of {self.report.cases} cases: {shown}")
+        note += [finding.note] if finding.note else []
         hint = finding.hint
         if finding.argument in group.judgement.wrong:
-            hint = explained(self, question, group.half, finding, group.judgement)
+            seen = [(question, group.judgement), *group.others]
+            seen = [(asked, judged) for asked, judged in seen if finding.argument in judged.wrong]
+            hints = (explained(self, asked, group.half, finding, judgement) for asked, judgement in seen)
+            hint = next(filter(None, hints), "")
+            if "accumulate=" not in hint and "match with" not in hint:
+                hint = "; ".join(filter(None, [hint, undeclared(seen, group.half, finding.argument)]))
         again = f"{self.terms.again} --case {question.number}" if self.terms.again else self._again(question)
         return replace(finding, case="\n".join(lines), note="\n".join(note), hint=hint, again=again)
 
@@ -303,6 +329,7 @@ class Run:
         layout = f", layout={self.op.layout!r}" if self.op.layout != "NHWC" else ""
         within = self.within()
         attrs = f", attrs={within!r}" if within else ""
+        attrs += ", accumulate='float16'" if self.calm else ""
         return f"cases=[gradcheck.oracle.case({self.op.name!r}, {question.number}{seed}{layout}{attrs})]{seed}"
 
     def _shrunk(self, group: _Group) -> list[str]:
@@ -338,6 +365,8 @@ class Run:
             report.notes.append(f"{self.halves[0]} only: no {half} was given")
         told = ", ".join(f"{half} {count:,d} entries" for half, count in self.compared.items())
         report.notes.append(f"{report.cases} {'case' if report.cases == 1 else 'cases'}: {told}")
+        for name, count in self.unlimited.items():
+            report.notes.append(f"{name}: {count:,d} entries have no limit, and were not compared")
         report.notes += terms.resolved.said
         if terms.model.dtype != terms.model.accumulate or terms.model.rounding != "nearest":
             report.notes.append(self._declared())

@@ -102,6 +102,9 @@ class Judged(Protocol):
     def among(self, places: Array) -> Judged:
         """Some of the entries, as a row."""
 
+    def instead(self, got: Array, truth: Array) -> Judged:
+        """The same, had something else been computed, or been right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -166,8 +169,12 @@ class Sums:
         if model.rounding == "toward_zero":  # each addition loses half a step on average
             slack = slack + count * unit * largest
         reach = self.reach(model)
-        slack = np.where(step > 0.5, reach, np.minimum(slack, reach)) if self.varied else reach
+        slack = np.minimum(slack, reach) if self.varied else reach
         return Noise(np.asarray(slack), np.asarray(sigma), np.asarray(expected))
+
+    def instead(self, got: Array, truth: Array) -> Sums:
+        """The same, had something else been computed, or been right."""
+        return replace(self, got=got, truth=truth)
 
     def among(self, places: Array) -> Sums:
         """Some of the entries, as a row."""
@@ -201,6 +208,10 @@ class Bounds:
         """What the accumulator does: anything within the bound, nothing beyond it."""
         reach = self.reach(model)
         return Noise(reach, reach / BEYOND, reach)
+
+    def instead(self, got: Array, truth: Array) -> Bounds:
+        """The same, had something else been computed, or been right."""
+        return replace(self, got=got, truth=truth)
 
     def among(self, places: Array) -> Bounds:
         """Some of the entries, as a row."""

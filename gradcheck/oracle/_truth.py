@@ -15,14 +15,16 @@ from gradcheck import limits
 from gradcheck.compare import half_ulp
 from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import LIBRARY
-from gradcheck.oracle._sums import Bounds, Model, Sums
+from gradcheck.oracle._reuse import cost_of_reuse, reuses
+from gradcheck.oracle._sums import Bounds, Model, Sums, varied
 from gradcheck.probes import Cut
 from gradcheck.trial import cuts, is_floating
 from reference import Arguments, Op
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FREEDOM, MORE = 2.0, 4.0  # times the loops' own rounding, and units of the result: for other ways to write a formula
-TINY = 1e-100  # a complex step
+SHORT = 2.0  # units of u that exp, log, tanh and ** are allowed in a 16-bit format
+ENDS = ("divide", "power", "tanh")  # what outputs end in
 SAFE = (1e-9, 1e9)  # magnitudes whose squares' products float32 holds
 
 
@@ -48,12 +50,22 @@ class Truth:
     errors: Sums | Bounds | None = None
 
 
-def number_of(model: Model, errors: Mapping[str, float]) -> type[Bounded]:
-    """Numbers with the running error of an accumulator, and of functions whose errors were measured."""
+def number_of(model: Model, errors: Mapping[str, float], *, stored: bool = False) -> type[Bounded]:
+    """Numbers with the running error of an accumulator, and of functions whose errors were measured.
+
+    Where the op's output was `stored`, what it may have ended in (a quotient, a power, tanh) was rounded to its dtype.
+    """
     info = ml_dtypes.finfo(model.accumulate)
     unit = float(info.eps) / 2 * (2 if model.rounding == "toward_zero" else 1)
     least = float(info.smallest_subnormal) if model.accumulate == np.float16 else float(info.smallest_normal)
+    if max(errors.values(), default=0.0) > 2.0**-30:  # functions of float32, which end where that ends
+        least = max(least, float(np.finfo(np.float32).smallest_normal))
     libraries = {name: 2 * error / unit for name, error in errors.items() if 2 * error > LIBRARY * unit}
+    if model.accumulate.itemsize == 2:  # functions are computed in more digits, and rounded
+        libraries |= {name: max(libraries.get(name, 0.0), SHORT) for name in ("exp", "log", "tanh", "power")}
+    if stored:
+        rounding = float(ml_dtypes.finfo(model.dtype).eps) / 2 / unit
+        libraries |= {name: max(libraries.get(name, LIBRARY), rounding) for name in ENDS}
     return type("Accumulated", (Bounded,), {"__slots__": (), "unit": unit, "floor": least / unit, "library": libraries})
 
 
@@ -74,7 +86,7 @@ def _from_loops(found: Any, model: Model, number: type[Bounded]) -> Truth:
     value, units = (
         np.array(part, np.float64).reshape(np.shape(found)) for part in ([v.v for v in flat], [v.error for v in flat])
     )
-    units = np.where(units > 0, FREEDOM * units + MORE * np.abs(value), 0.0)  # what is exact stays so
+    units = np.where(units == 0, 0.0, FREEDOM * units + MORE * np.abs(value))  # what is exact stays so
     return _rounded(value, (number.unit + Bounded.unit) * units, model, Bounds(value, value, units))
 
 
@@ -86,8 +98,9 @@ def _rounded(value: Array, reach: Array, model: Model, errors: Sums | Bounds | N
     largest = float(ml_dtypes.finfo(model.dtype).max)
     size, top = np.abs(value), largest + float(half_ulp(np.asarray(largest), model.dtype))
     rounding = half_ulp(np.minimum(size, largest), model.dtype) if model.dtype != model.accumulate else 0.0
-    if not np.max(size + reach, initial=0.0) >= top and not np.isnan(np.max(size, initial=0.0)):
+    if float(np.max(size + reach, initial=0.0)) < top:
         return Truth(value, reach + rounding, errors=errors)
+    reach = np.where(np.isnan(reach), np.inf, reach)  # 0 times what is not bounded
     surely = (size - reach >= top) | (size == np.inf)
     limit = np.where(size + reach >= top, np.inf, reach + rounding)
     limit = np.where(surely | np.isnan(value), 0.0, limit)
@@ -108,6 +121,8 @@ class Truths:
         How the implementation says it computes.
     errors : mapping
         The largest relative errors that were measured in the implementation's framework, by function.
+    drawn : bool
+        Whether the arrays were drawn at random, so that the terms of a sum are in no order.
     """
 
     def __init__(
@@ -117,7 +132,9 @@ class Truths:
         cotangents: Callable[[], Sequence[Array]],
         model: Model,
         errors: Mapping[str, float],
+        drawn: bool = False,
     ) -> None:
+        self.drawn = drawn
         self.op, self.attrs, self.model = op, arguments.attrs, model
         self.arguments, self.cotangents = arguments, cotangents
         self.arrays = [_wide(arguments.arrays[name]) for name in self.op.names]
@@ -152,27 +169,11 @@ class Truths:
             own = [Cut(cut.arrays, tuple(cut.outputs[j] for j in slot)) for _, cut in self._cuts]
             known = [limits.terms_of_gradient(op, dys, self.arrays, own, k) for k in range(len(self.arrays))]
         made = self._made("backward", [*dys, *self.arrays], known, list(op.axes.values()))
-        first = made[0]
-        if first is not None and not self.summed and len(self._cuts) == self.arrays[0].ndim:
-            first.limit = first.limit + self._reused(dys)
+        first, output = made[0], None if self.summed else self.outputs[0]
+        if first is not None and output is not None:
+            own = [cut for _, cut in self._cuts]
+            first.limit = first.limit + cost_of_reuse(op, self.arrays, dys, self.attrs, own, output.limit)
         return made
-
-    def _reused(self, dys: Sequence[Array]) -> Array | float:
-        """What it costs a gradient, entry by entry, to be made of the rounded output, as y (1 - y) for sigmoid's.
-
-        As far as it moves when the input moves by as much as the output may be off: that times its slope over the op's.
-        """
-        (x, *others), ones = self.arrays, [np.ones(dy.shape) for dy in dys]
-        if len(dys) != 1 or dys[0].shape != x.shape:
-            return 0.0
-        try:
-            bent = self.op.backward(*dys, x + 1j * TINY, *others, **self.attrs)[0].imag / TINY
-        except TypeError:  # not analytic
-            return 0.0
-        slope = self.op.backward(*ones, *self.arrays, **self.attrs)[0]
-        output = self.outputs[0]
-        off = 0.0 if output is None else output.limit
-        return np.asarray(np.nan_to_num(off * np.abs(bent / slope), posinf=0.0))
 
     def _made(self, half: str, arrays: list[Any], terms: Sequence[int], axes: Sequence[str]) -> list[Truth | None]:
         made = self._sums(half, arrays, terms) if self.summed else self._loops(half, arrays)
@@ -183,9 +184,12 @@ class Truths:
 
     def _loops(self, half: str, arrays: Sequence[Any]) -> list[Truth | None]:
         function = getattr(self.op, f"naive_{half}")
+        number = self.number
+        if half == "backward" and self.model.dtype != self.model.accumulate and reuses(self.op):
+            number = number_of(self.model, self.errors, stored=True)
         try:
-            found = function(*(_boxed(a, self.number) for a in arrays), **self.attrs)
-            return [None if a is None else _from_loops(a, self.model, self.number) for a in _listed(found)]
+            found = function(*(_boxed(a, number) for a in arrays), **self.attrs)
+            return [None if a is None else _from_loops(a, self.model, number) for a in _listed(found)]
         except (ArithmeticError, ValueError):  # NaN, infinity or an overflow: of the numbers beside it nothing is known
             found = getattr(self.op, half)(*arrays, **self.attrs)
             return [None if a is None else _rounded(a, np.full(a.shape, np.inf), self.model) for a in _listed(found)]
@@ -196,6 +200,7 @@ class Truths:
         magnitudes = _listed(self._of_magnitudes(function, arrays, 1))
         squares = _listed(self._of_magnitudes(function, arrays, 2)) if self.statistical else [None] * len(values)
         largest = self._coefficient(function, arrays) if self.statistical else 1.0
+        several = varied([a for a in arrays if is_floating(a)]) if self.statistical else True
         made: list[Truth | None] = []
         for value, size, square, count in zip(values, magnitudes, squares, terms, strict=True):
             if value is None:
@@ -203,7 +208,7 @@ class Truths:
                 continue
             slack = 1 + (count + 4) * 2.0**-23
             spread = np.zeros(0) if square is None else largest * np.abs(square)
-            sums = Sums(value, value, slack * np.abs(size), spread, count, "")
+            sums = Sums(value, value, slack * np.abs(size), spread, count, drawn=self.drawn, varied=several)
             reach = sums.reach(self.model)
             if (matmul := self.errors.get("matmul", 0.0)) > self.number.unit * max(8, math.sqrt(count)):
                 reach = reach + 2 * matmul * sums.magnitudes

@@ -54,7 +54,7 @@ def in_single(function):
     return called
 
 
-def judged(function, name, dtype, accumulate, cases=6):
+def judged(function, name, dtype, accumulate, cases=4):
     implementation = wrapper.wrap(function, jit=True)
     return gradcheck.check_against(name, *implementation, dtype=dtype, cases=cases, accumulate=accumulate)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import operator
 import pickle
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +21,8 @@ import reference
 from gradcheck.frameworks import jax as wrapper
 from gradcheck.implementation import Names, bound
 from reference import Case
+
+PAGE = Path(__file__).parents[2] / "docs" / "jax.md"
 
 
 @jax.custom_vjp
@@ -56,6 +61,20 @@ def test_a_relu_by_maximum_is_explained_by_its_slope_at_zero():
     assert "relu.slope_at_zero=0.5" in str(report)
     declared = {"relu.slope_at_zero": 0.5}
     assert gradcheck.check_against("relu", *implementation, cases=cases, conventions=declared).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "attrs"),
+    [
+        ("relu", lambda x: jax.nn.relu(x), {}),
+        ("leaky_relu", lambda x, *, slope: jax.nn.leaky_relu(x, slope), {"slope": 0.1}),
+        ("absolute", lambda x: jnp.abs(x), {}),
+    ],
+)
+def test_the_preset_knows_the_slopes_at_zero(name, function, attrs):
+    cases = [Case({"x": np.array([-1.5, 0.0, 2.0])}, attrs)]
+    report = gradcheck.check_against(name, *wrapper.wrap(function), cases=cases, conventions="jax")
+    assert report.ok, str(report)
 
 
 def test_double_precision_is_on_for_the_call_alone():
@@ -142,3 +161,16 @@ def test_the_functions_are_as_precise_as_their_dtype(dtype):
 def test_a_result_of_the_wrong_dtype_is_a_finding():
     report = gradcheck.check_against("tanh", *wrapper.wrap(lambda x: jnp.tanh(x).astype(jnp.float32)), cases=2)
     assert "G401" in {finding.code for finding in report.findings}
+
+
+def blank(text):
+    """Text without what depends on the machine: versions, and the digits of floats."""
+    return re.sub(r"-?\d+(\.\d+)+(e[+-]?\d+)?|\d+e[+-]?\d+", "#", text).strip()
+
+
+def test_the_page_s_script_prints_what_the_page_shows():
+    page = PAGE.read_text(encoding="utf-8")
+    script, shown = (re.search(rf"```{kind}\n(.*?)```", page, re.S).group(1) for kind in ("python", "text"))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert blank(done.stdout) == blank(shown)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
+import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import mlx.core as mx
 import mlx.nn
@@ -15,6 +18,8 @@ import gradcheck
 from gradcheck.frameworks import mlx as wrapper
 from gradcheck.oracle import case
 from reference import Case
+
+PAGE = Path(__file__).parents[2] / "docs" / "mlx_tinygrad_autograd.md"
 
 
 def pair(value):
@@ -166,3 +171,16 @@ def test_a_missing_framework_is_told_with_what_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlx.core", None)
     with pytest.raises(ModuleNotFoundError, match="pip install mlx"):
         wrapper.wrap(len)
+
+
+def blank(text):
+    """Text without what depends on the machine: versions, and the digits of floats."""
+    return re.sub(r"-?\d+(\.\d+)+(e[+-]?\d+)?|\d+e[+-]?\d+", "#", text).strip()
+
+
+def test_the_page_s_script_prints_what_the_page_shows():
+    page = PAGE.read_text(encoding="utf-8")
+    script, shown = (re.search(rf"```{kind}\n(.*?)```", page, re.S).group(1) for kind in ("python", "text"))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert blank(done.stdout) == blank(shown)

@@ -170,6 +170,14 @@ def filled(case: Case) -> bool:
 
 LRN_WINDOW = {"divide_alpha_by_size": True, "even_window": "upper", "groups": None}
 LRN = {"size": [1, 3, 5], "beta": [0.5, 0.75, 1.0], **LRN_WINDOW}
+
+
+def moderate(case: Case) -> bool:
+    """Neither large entries nor many channels: the running sum of ONNX Runtime loses digits on both."""
+    x = case.arrays["x"]
+    return bool(np.max(np.abs(x), initial=0.0) < 8 and x.shape[1] < 8)
+
+
 OPERATORS = [
     Operator("absolute", plain("Abs")),
     Operator("avg_pool2d", average_pool, {"divisor": None}, ("float32",), narrow),
@@ -185,7 +193,7 @@ OPERATORS = [
         ("float32",),
     ),
     Operator("linear", lambda shapes, dtype: model(shapes, dtype, "Gemm", transB=1)),
-    Operator("local_response_norm", lrn, LRN, ("float32",)),
+    Operator("local_response_norm", lrn, LRN, ("float32",), admits=moderate),
     Operator("max_pool2d", max_pool),
     Operator("pad", pad, admits=lambda case: ranked(case) and filled(case)),
     Operator("relu", plain("Relu")),

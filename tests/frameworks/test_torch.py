@@ -133,7 +133,8 @@ def euclidean(x, t, *, reduction):
 
 
 def log_loss(x, labels, *, reduction):
-    return F.nll_loss(x.log(), labels, reduction=reduction)
+    rows = -x.gather(1, labels[:, None])[:, 0].log()  # not x.log(), whose gradient at another class's 0 is NaN
+    return {"none": lambda: rows, "sum": rows.sum, "mean": rows.mean}[reduction]()
 
 
 def cross_entropy(x, t, *, reduction):
@@ -198,6 +199,11 @@ def permuted(axes: str, to: str) -> list[int]:
     return [axes.split().index(axis) for axis in to.split()]
 
 
+def turned(tensor: Tensor, axes: list[int]) -> Tensor:
+    """Some kernels refuse a weight that is contiguous but for the strides of axes of length 1."""
+    return tensor.permute(axes).clone(memory_format=torch.contiguous_format)
+
+
 def in_layout(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function on PyTorch's layout as one on the op's."""
     theirs = op.in_layout(native(op.name))
@@ -205,7 +211,7 @@ def in_layout(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def laid(*arrays, **attrs):
         given = [
-            a if a is None else a.permute(permuted(op.axes[name], theirs.axes[name]))
+            a if a is None else turned(a, permuted(op.axes[name], theirs.axes[name]))
             for name, a in zip(op.names, arrays, strict=True)
         ]
         result = function(*given, **attrs)

@@ -18,6 +18,7 @@ import triton.language as tl
 
 import gradcheck
 from gradcheck.frameworks import triton as frameworks_triton
+from reference import Case
 
 DOCS = Path(__file__).parents[2] / "docs"
 CASES = 8
@@ -144,9 +145,7 @@ def test_a_tile_that_is_not_computed_is_found_where_it_is() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(3, 20)), rng.normal(size=(20, 17))
     forward = frameworks_triton.wrap(losing).forward
-    report = gradcheck.check_against(
-        "linear", forward, dtype="float32", cases=[gradcheck.oracle.Case({"x": x, "w": w})]
-    )
+    report = gradcheck.check_against("linear", forward, dtype="float32", cases=[Case({"x": x, "w": w})])
     finding = report.findings[0]
     assert (finding.code, finding.wrong) == ("G501", 3)
     assert finding.index is not None
@@ -189,6 +188,7 @@ def test_kernels_are_found_by_the_names_that_lead_to_them(function) -> None:
 LATE = """
 import triton
 from gradcheck.frameworks import triton as frameworks_triton
+from reference import Case
 try:
     frameworks_triton.wrap(print)
 except RuntimeError as error:
