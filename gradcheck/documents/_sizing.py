@@ -90,7 +90,7 @@ class _Search:
         self.symbols = symbols
         self.number = number
         self.problem = ""
-        self.free = [key for key, size in symbols.dims.items() if size is None]
+        self.free = sorted(key for key, size in symbols.dims.items() if size is None)  # in one order on any machine
         derived = {key: size for key, size in symbols.dims.items() if size is not None}
         self.derived = [(key, self._rule(derived[key])) for key in self._ordered(derived)]
         self.positive = [key for key, size in derived.items() if size.names]
