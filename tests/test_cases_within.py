@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import reference
-from gradcheck.oracle._cases import arguments, drawn_within, normal_of, simplest
+from gradcheck.oracle._cases import admitted, arguments, drawn_within, normal_of, simplest
 from gradcheck.verify import drawn_case
 from reference import Case, Op
 
@@ -170,3 +170,14 @@ def test_what_has_an_entry_for_each_axis_is_not_shortened() -> None:
     case = Case({"x": np.ones((4, 4))}, {"widths": ((1, 1), (1, 1))})
     assert simplest(reference.get("pad"), case)["widths"] == ((1, 1), (1, 1))
     assert normal_of(reference.get("gram"), "divide_by", None) is None
+
+
+@pytest.mark.parametrize("op", reference.ops(), ids=lambda op: op.name)
+def test_cases_with_a_long_axis_are_valid_and_some_are_long(op) -> None:
+    usual, long = ([drawn_within(op, {}, 0, number, long=flag) for number in range(30)] for flag in (False, True))
+    assert all(admitted(op, case) for case in long)
+    axes = [
+        max((max(np.shape(a), default=0) for c in cases for a in c.arrays.values()), default=0)
+        for cases in (usual, long)
+    ]
+    assert axes[1] > 2 * axes[0], axes

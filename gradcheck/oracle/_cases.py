@@ -130,11 +130,11 @@ def _aims(values: Supported, driver: _Within) -> dict[str, Any]:
     return {name: driver.turn(f"within {name}", range_of) for name, range_of in values.items()}
 
 
-def _drawn(op: Op, driver: _Within, aim: Mapping[str, Any]) -> Case | None:
+def _drawn(op: Op, driver: _Within, aim: Mapping[str, Any], long: bool) -> Case | None:
     try:
         drawn = op.sample(driver)
     except Exception:  # a sample that is handed what it never draws may fail in any way
-        if not aim:
+        if not aim and not long:
             raise
         return None
     return Case(drawn.arrays, {**drawn.attrs, **aim})
@@ -163,7 +163,7 @@ def drawn_within(op: Op, attrs: Mapping[str, Any], seed: int, number: int, *, lo
     for attempt in range(TRIES):
         others = number if attempt < AIMED else number + attempt * _APART
         aim = _aims(values, _Within(op, seed, others, 0, {}))
-        case = _drawn(op, _Within(op, seed, number, attempt, aim, long), aim)
+        case = _drawn(op, _Within(op, seed, number, attempt, aim, long), aim, long)
         if case is not None and admitted(op, case):
             return case
     told = ", ".join(f"{name}={given!r}" for name, given in attrs.items())
