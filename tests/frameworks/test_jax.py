@@ -148,9 +148,9 @@ def max_of_patches(x, *, kernel, stride, padding, dilation, ceil_mode):
 
 @channels_last
 def max_unpool2d(x, indices, *, output_size):
-    (n, _, _, c), size = x.shape, pair(output_size)
-    where = jnp.arange(n)[:, None, None], indices.reshape(n, -1, c), jnp.arange(c)
-    return jnp.zeros((n, math.prod(size), c), x.dtype).at[where].add(x.reshape(n, -1, c)).reshape(n, *size, c)
+    (n, p, q, c), size = x.shape, pair(output_size)
+    where = jnp.arange(n)[:, None, None], indices.reshape(n, p * q, c), jnp.arange(c)
+    return jnp.zeros((n, math.prod(size), c), x.dtype).at[where].add(x.reshape(n, p * q, c)).reshape(n, *size, c)
 
 
 def divisors(sizes, kernel, stride, padding, ceil, count_pad, divisor):
