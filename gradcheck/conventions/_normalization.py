@@ -154,7 +154,7 @@ def _eps_outside(op: Op) -> Op:
         return (*arrays[:VARIANCE], s * s), {**attrs, "eps": 0}
 
     def half(function: Any, role: str) -> Any:
-        naive = function is op.naive_forward.__wrapped__ or function is op.naive_backward.__wrapped__  # type: ignore[attr-defined]
+        naive = function in (unwrapped(op.naive_forward), unwrapped(op.naive_backward))
         return unwrapped(getattr(other, f"naive_{role}" if naive else role))
 
     def forward(function: Any, arrays: Any, attrs: Attrs) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.conventions._choice import Attrs, Choice, real, rebuilt
+from gradcheck.conventions._choice import Attrs, Choice, real, rebuilt, unwrapped
 from reference import Arguments, Attribute, Case, Draw, Op
 from reference import _attributes as attribute
 
@@ -78,7 +78,7 @@ def _winners(x: Array, y: Array, attrs: Attrs) -> Array:
 
 
 def _ties(op: Op, value: Any, layout: str) -> Op:
-    largest = op.forward.__wrapped__  # type: ignore[attr-defined]
+    largest = unwrapped(op.forward)
 
     def forward(function: Any, arrays: Any, attrs: Attrs) -> Any:
         return function(*arrays, **{**attrs, "ties": "first"})

@@ -17,10 +17,10 @@ FRESH = ("p", "q", "r", "s", "t", "u", "v", "l", "j", "k", "m", "n")
 def missing_sums(text: Text) -> Iterator[Edit]:
     """Sums around a part that holds all places of dangling indices, the whole first; and over an index renamed."""
     loose = dangling_sites(text.tree, text.setting)
-    names = tuple(dict.fromkeys(site.node.text for site in loose))  # type: ignore[attr-defined]
+    names = tuple(dict.fromkeys(site.node.text for site in loose if isinstance(site.node, Name)))
     for count in range(len(names), 0, -1) if len(names) <= SUBSETS else (len(names), 1):
         for chosen in combinations(names, count):
-            paths = [site.path for site in loose if site.node.text in chosen]  # type: ignore[attr-defined]
+            paths = [site.path for site in loose if isinstance(site.node, Name) and site.node.text in chosen]
             for site in _around(text, paths):
                 cost = 0.5 + 0.01 * len(site.path) + 0.1 * (len(names) - count)
                 yield text.edit(site, summed(site.node, chosen), "missing-sum", cost, _over(chosen))

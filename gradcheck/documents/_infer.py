@@ -269,7 +269,8 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
     axes = Axes()
     ranks: dict[str, int] = {}
     for key, use in usage.uses.items():
-        if use.subscripts and not (symbols.symbol(key) and symbols.symbol(key).axes is not None):  # type: ignore[union-attr]
+        known = symbols.symbol(key)
+        if use.subscripts and not (known and known.axes is not None):
             ranks[key] = Counter(len(split) for _, split in use.subscripts).most_common(1)[0][0]
     _declared_axes(symbols, formulas, axes)
     for key, rank in ranks.items():

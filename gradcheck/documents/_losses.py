@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcheck.documents._classify import Item, arguments, is_unspecified, plain
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Derivative, Name, Node, Script, walk
+from gradcheck.documents._tree import Accent, Derivative, Name, Node, Product, Script, walk
 
 
 def stem(node: Node, symbols: Symbols) -> str:
@@ -47,10 +47,10 @@ def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:
     derived = {key_of(n.of) for tree in trees for _, n in walk(tree) if isinstance(n, Derivative) and n.of}
     for item in items:
         tree = item.rights[0][1] if item.defines and item.rights else None
-        if not isinstance(tree, Node) or not isinstance(item.head, Node) or not is_unspecified(tree, symbols):
+        if not isinstance(tree, Product) or not isinstance(item.head, Node) or not is_unspecified(tree, symbols):
             continue
         of = [key_of(argument) for argument in arguments(tree) if plain(argument)]
-        name, function = key_of(item.head), key_of(tree.factors[0])  # type: ignore[attr-defined]
+        name, function = key_of(item.head), key_of(tree.factors[0])
         if len(of) == 1 and symbols.find(item.head) is None and {name, function} & derived:
             symbols.loss(name, [("", of[0])])
             symbols.alias(function, name)

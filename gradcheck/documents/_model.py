@@ -27,7 +27,7 @@ from gradcheck.documents._records import Annotation, AnnotationError, Limit, Sta
 from gradcheck.documents._spaces import size_from, space_axes
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tied import Tie, declare_tie
-from gradcheck.documents._tree import Derivative, Group, Node
+from gradcheck.documents._tree import Derivative, Group, Node, Product
 
 _KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
 _FROM_ONE = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}")
@@ -222,7 +222,7 @@ class _Builder:
         axes = None
         for item in items:
             for _, tree in item.rights[:1]:
-                if isinstance(tree, Node) and is_unspecified(tree, symbols) and key_of(tree.factors[0]) == key:  # type: ignore[attr-defined]
+                if isinstance(tree, Product) and is_unspecified(tree, symbols) and key_of(tree.factors[0]) == key:
                     left = symbols.find(item.head) if isinstance(item.head, Node) else None
                     ranks = {symbols.rank(one.symbol) for one in map(symbols.find, arguments(tree)) if one}
                     axes = left.symbol.axes if left and len(ranks) > 1 else axes

@@ -10,7 +10,7 @@ from gradcheck.implementation import Function, Implementation, bound, keywords
 from gradcheck.oracle._calls import Performed, perform
 from reference import Op
 
-HALVES = ("forward", "backward")
+HALVES = Implementation._fields
 
 
 class Candidate(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck import conventions
 from gradcheck.causes import Cause, in_trial
+from gradcheck.causes._again import wide
 from gradcheck.oracle._fingerprint import Again, fingerprint
 from gradcheck.oracle._judge import Judgement
 from gradcheck.oracle._question import Question
@@ -75,7 +76,7 @@ def _pattern(question: Question, half: str, name: str, got: Array, truth: Truth)
     names = [question.argument(half, k) for k in range(len(arrays))]
 
     def call(changed: Any) -> Array:
-        result = getattr(op, half)(*map(_wide, changed), **question.attrs)
+        result = getattr(op, half)(*map(wide, changed), **question.attrs)
         return np.asarray((result if isinstance(result, tuple) else (result,))[place])
 
     if not isinstance(truth.errors, Sums) and not _everywhere(got, truth):
@@ -116,12 +117,8 @@ def _choice(run: Run, question: Question, half: str, name: str, judgement: Judge
     return ""
 
 
-def _wide(array: Any) -> Any:
-    return array if array is None or array.dtype.kind in "iub" else array.astype(np.float64)
-
-
 def _value(op: Op, question: Question, half: str, place: int, attrs: Any) -> Any:
-    result = getattr(op, half)(*map(_wide, question.given(half)), **attrs)
+    result = getattr(op, half)(*map(wide, question.given(half)), **attrs)
     return (result if isinstance(result, tuple) else (result,))[place]
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gradcheck.oracle import _cases
+from gradcheck.oracle._candidate import HALVES
 from gradcheck.trial import DTYPES
 from reference import Arguments, Case, Op
 
 LARGEST = 10**6  # bytes of a file
-HALVES = ("forward", "backward")
 _KEYS = ("op", "attributes", "reason", "half", "dtype")
 
 

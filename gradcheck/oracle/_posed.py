@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.conventions._choice import unwrapped
 from gradcheck.oracle._cases import admitted, drawn_within
 from gradcheck.trial import is_floating
 from reference import Case, Op
@@ -58,7 +59,7 @@ def _finite(op: Op, case: Case, dtype: Any) -> bool:
     ones = [np.ones(call.shape(name), dtype) for name in op.cotangents]
     with np.errstate(all="ignore"):
         outputs, gradients = (
-            getattr(op, role).__wrapped__(*given, **call.attrs)
+            unwrapped(getattr(op, role))(*given, **call.attrs)
             for role, given in (("forward", arrays), ("backward", [*ones, *arrays]))
         )
     found = [*(outputs if isinstance(outputs, tuple) else [outputs]), *gradients]

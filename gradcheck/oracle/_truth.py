@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from gradcheck import limits
+from gradcheck.causes._again import wide
 from gradcheck.compare import half_ulp
 from gradcheck.numbers import Bounded
 from gradcheck.numbers.bounded import LIBRARY
@@ -77,10 +78,6 @@ def _boxed(array: Any, number: type[Bounded]) -> Any:
     return box
 
 
-def _wide(array: Any) -> Any:
-    return array.astype(np.float64, copy=False) if is_floating(array) else array
-
-
 def _from_loops(found: Any, model: Model, number: type[Bounded]) -> Truth:
     flat = [v if isinstance(v, Bounded) else Bounded(float(v)) for v in np.asarray(found, object).ravel()]
     value, units = (
@@ -137,7 +134,7 @@ class Truths:
         self.drawn = drawn
         self.op, self.attrs, self.model = op, arguments.attrs, model
         self.arguments, self.cotangents = arguments, cotangents
-        self.arrays = [_wide(arguments.arrays[name]) for name in self.op.names]
+        self.arrays = [wide(arguments.arrays[name]) for name in self.op.names]
         self.number, self.errors = number_of(model, errors), errors
         self.summed = limits.applies(self.op)
 
@@ -163,7 +160,7 @@ class Truths:
     def gradients(self) -> list[Truth | None]:
         """The gradients, one for each input."""
         op, known = self.op, []
-        dys = [_wide(dy) for dy in self.cotangents()]
+        dys = [wide(dy) for dy in self.cotangents()]
         if self.summed:
             slot = [list(op.outputs).index(name) for name in op.cotangents]
             own = [Cut(cut.arrays, tuple(cut.outputs[j] for j in slot)) for _, cut in self._cuts]

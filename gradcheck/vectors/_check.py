@@ -15,6 +15,7 @@ import reference
 from gradcheck import limits
 from gradcheck.oracle._ask import model
 from gradcheck.oracle._calls import Performed
+from gradcheck.oracle._candidate import HALVES
 from gradcheck.oracle._judge import Judge, Resolutions, Rules
 from gradcheck.oracle._precision import Model, Statistics, judged, pooled
 from gradcheck.oracle._question import Question
@@ -28,7 +29,6 @@ from gradcheck.vectors._load import Vector, vectors
 from gradcheck.vectors._manifest import NAME, File, Manifest
 from reference import Case
 
-HALVES = ("forward", "backward")
 MOST_TAPS = 2**20  # of a window: each costs a step of a loop, whatever the size of the picture
 LISTED = 12  # numbers of cases that a finding lists
 
