@@ -100,7 +100,7 @@ def test_an_entry_becomes_a_record(key: str, text: str, value: Any) -> None:
     document = noted(f"{key}: {text}")
     assert not document.errors
     (block,) = document.blocks
-    assert block.annotations == (Annotation(4, key, value, "comment"),)
+    assert block.annotations == (Annotation(4, key, value, "comment", "<text>"),)
 
 
 def test_every_key_is_tried() -> None:

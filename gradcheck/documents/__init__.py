@@ -110,7 +110,7 @@ def _report(
         try:
             block = block_of(chained(displays), declared)
         except AnnotationError as error:
-            raise AnnotationError(error.line, error.message, document.file) from error
+            raise AnnotationError(error.line, error.message, error.file or document.file) from error
         block.title = title_of(document, displays[0])
         checkers.append(Checker(block, document.file, seed, trials, search, began + time_limit))
         checkers[-1].check()
@@ -123,7 +123,7 @@ def _report(
         fresh = [r for r in checker.results if (r.line, r.column, r.part, r.step) not in known]
         known |= {(r.line, r.column, r.part, r.step) for r in fresh}
         report.results += fresh
-    expected = [one.value for one in _annotations(document) if one.key == "xfail"]
+    expected = [one for one in _annotations(document) if one.key == "xfail"]
     report.results = _expected(report.results, expected)
     report.seconds = time.perf_counter() - began
     return report
@@ -133,11 +133,16 @@ def _annotations(document: Document) -> list[Annotation]:
     return [*document.defaults, *(one for block in document.blocks for one in block.annotations)]
 
 
-def _expected(results: list[Result], expected: Sequence[ExpectedFailure]) -> list[Result]:
+def _expected(results: list[Result], expected: Sequence[Annotation]) -> list[Result]:
     """Failures that an annotation expects; one that does not fail is a failure itself."""
     found = list(results)
-    for one in expected:
+    for annotation in expected:
+        one: ExpectedFailure = annotation.value
         met = [k for k, r in enumerate(results) if _meets(r, one)]
+        if not met:
+            lines = sorted({r.line for r in results}, key=lambda line: (abs(line - one.line), line))
+            near = f"; near it: {lines[0]}" if lines else ""
+            raise AnnotationError(annotation.line, f"xfail: no statement at line {one.line}{near}", annotation.file)
         failing = [k for k in met if results[k].verdict is Verdict.FAIL]
         for k in failing:
             found[k] = replace(results[k], verdict=Verdict.XFAIL, message=one.reason or results[k].message)

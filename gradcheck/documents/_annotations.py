@@ -119,7 +119,7 @@ def read_note(note: Note) -> tuple[Block, list[AnnotationError]]:
         except (ValueError, Limit) as error:
             refuse(entry.line.number, f"{entry.key}: {error}")
         else:
-            found.append(Annotation(entry.line.number, entry.key, value, note.where))
+            found.append(Annotation(entry.line.number, entry.key, value, note.where, note.file))
     continues = any(one.key == "continue" and one.value for one in found)
     kept = tuple(one for one in found if one.key != "continue")
     block = Block(note.start_line, note.heading, note.remark, kept, continues, note.file, note.line)
@@ -151,7 +151,7 @@ def sidecar_notes(
     lines = lines_of(text, 1)
     starts = [k for k, line in enumerate(lines) if line.text.startswith("==")]
     after = 0
-    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, stop in zip(starts, [*starts, len(lines)][1:], strict=True):
         number = lines[start].number
         try:
             after, heading, remark = _anchor(lines[start].text.rstrip(), headings, last_line, after)

@@ -103,6 +103,9 @@ class Assumption:
     relation: str
     right: Size
 
+    def __str__(self) -> str:
+        return f"{self.left} {self.relation} {self.right}"
+
 
 @dataclass(frozen=True, slots=True)
 class OpTie:
@@ -129,6 +132,7 @@ class ExpectedFailure:
 
 
 RANK = 16
+_ASSUMED = ("=", "==", "!=", "<=", ">=", "<", ">")
 _GRADIENT = re.compile(
     rf"(?:(?P<name>{NAME})\s*=\s*)?(?:d|\\partial\s*)(?P<loss>{NAME})\s*/\s*(?:d|\\partial\s*)(?P<of>{NAME})"
 )
@@ -177,8 +181,11 @@ def _assumptions(text: str) -> tuple[Assumption, ...]:
     reader, found = Reader(text), []
     while reader.rest:
         left = reader.size()
-        relation = reader.expect("=", "==", "!=", "<=", ">=", "<", ">")
-        found.append(Assumption(left, "=" if relation == "==" else relation, reader.size()))
+        relation: str | None = reader.expect(*_ASSUMED)
+        while relation:
+            right = reader.size()
+            found.append(Assumption(left, "=" if relation == "==" else relation, right))
+            left, relation = right, reader.take(*_ASSUMED)
         reader.take(",")
     return tuple(found)
 

@@ -273,6 +273,9 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
         if use.subscripts and not (known and known.axes is not None):
             ranks[key] = Counter(len(split) for _, split in use.subscripts).most_common(1)[0][0]
     _declared_axes(symbols, formulas, axes)
+    for name, (lower, upper) in symbols.ranges.items():
+        for number in range(len(formulas)) if lower is None and not upper.arguments else ():
+            axes.name((number, name), str(upper))
     for key, rank in ranks.items():
         for number, split in usage.uses[key].subscripts:
             for axis, item in enumerate(split[:rank]):

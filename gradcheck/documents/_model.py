@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gradcheck.documents._assumed import assume
 from gradcheck.documents._classify import (
     EQUALITIES,
     Item,
@@ -25,9 +26,10 @@ from gradcheck.documents._infer import declare_outputs, infer_shapes
 from gradcheck.documents._losses import infer_losses, name_gradients, stem
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._spaces import size_from, space_axes
-from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tied import Tie, declare_tie
+from gradcheck.documents._symbols import Symbol, Symbols, key_of
+from gradcheck.documents._tied import Tie
 from gradcheck.documents._tree import Derivative, Group, Node, Product
+from gradcheck.documents._tying import declare_tie
 
 _KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
 _FROM_ONE = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}")
@@ -134,7 +136,7 @@ class _Builder:
             inferred,
             self._one("interior"),
             self._one("relu0"),
-            ", ".join(f"{a.left} {a.relation} {a.right}" for one in self._all("assume") for a in one),
+            ", ".join(str(a) for one in self._all("assume") for a in one),
             owners,
             self.notes,
         )
@@ -156,8 +158,10 @@ class _Builder:
             if one.key == key:
                 try:
                     use(one.value)
-                except (Refusal, ValueError, Limit, KeyError) as error:
-                    raise AnnotationError(one.line, f"{key}: {error}") from error
+                except KeyError as error:
+                    raise AnnotationError(one.line, f"{key}: {error.args[0]}", one.file) from error
+                except (Refusal, ValueError, Limit) as error:
+                    raise AnnotationError(one.line, f"{key}: {error}", one.file) from error
 
     def _each_let(self, one: Annotation) -> None:
         symbols, let = self.symbols, one.value
@@ -168,7 +172,7 @@ class _Builder:
                 raise ValueError(f"got {let.left!r}; admitted: a name, with indices or arguments")
             symbols.define(head.name, head.definition(right))
         except (Refusal, ValueError, Limit, KeyError) as error:
-            raise AnnotationError(one.line, f"let: {error}") from error
+            raise AnnotationError(one.line, f"let: {error}", one.file) from error
 
     def _words(self, names: Iterable[str]) -> None:
         self.symbols.words |= set(names)
@@ -183,10 +187,12 @@ class _Builder:
     def _declared(self) -> None:
         symbols = self.symbols
         self._each("dims", lambda dims: [symbols.dim(dim.name, dim.size) for dim in dims])
-        self._each("assume", self._assume)
         self._each("shapes", lambda arrays: [symbols.declare(one.name, one.axes) for one in arrays])
         self._each("scalars", lambda names: [symbols.declare(name) for name in names])
         self._each("sets", lambda sets: [symbols.subsets(one.name, one.size) for one in sets])
+        for let in self._all("let"):
+            if let.indices and let.left.rstrip().endswith("]"):
+                symbols.table.setdefault(symbols.key(let.name), Symbol(symbols.key(let.name), axes=None))
         for one in self._all("alias"):
             for pair in one:
                 symbols.alias(pair.name, pair.of)
@@ -194,20 +200,10 @@ class _Builder:
             for bound in one:
                 symbols.index(bound.name, bound.size)
         self._each("op", self._tie)
+        self._each("assume", lambda assumptions: assume(assumptions, symbols))
 
     def _tie(self, tie: OpTie) -> None:
         self.ties.append(declare_tie(tie, self.symbols))
-
-    def _assume(self, assumptions: Iterable[Any]) -> None:
-        for one in assumptions:
-            if one.relation != "=":
-                continue
-            left, right = (one.left, one.right) if not one.left.arguments else (one.right, one.left)
-            if left.arguments or isinstance(left.head, int):
-                raise ValueError(f"got {one.left} = {one.right}; admitted: a name on one side")
-            for name in right.names:
-                self.symbols.dims.setdefault(self.symbols.key(name), None)
-            self.symbols.dim(str(left.head), right)
 
     def _kinds(self) -> None:
         for key, kind in _KINDS.items():

@@ -159,6 +159,7 @@ class Annotation:
     key: str
     value: Any
     where: str = "comment"  # "comment", "fence", "front matter" or "sidecar"
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,13 @@ class _Ledger:
 
     said: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     sizes: dict[str, Size] = field(default_factory=dict)
+    axes: dict[str, tuple[Size, ...]] = field(default_factory=dict)
+    tied: set[str | int] = field(default_factory=set)
 
     def continued(self) -> _Ledger:
         """A copy without the settings, which a block that continues may change."""
         kept = {key: value for key, value in self.said.items() if key[0] != "setting"}
-        return _Ledger(kept, dict(self.sizes))
+        return _Ledger(kept, dict(self.sizes), dict(self.axes), set(self.tied))
 
     def claim(self, what: str, name: str, value: str, line: int) -> str | None:
         """Note it; a message if something else was said before."""
@@ -97,6 +99,11 @@ def _messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
                         if one.key in pair and pair - {one.key} <= others)  # fmt: skip
     if one.key == "dims":
         ledger.sizes.update({dim.name: dim.size for dim in one.value})
+        ledger.tied |= {dim.name for dim in one.value}
+    if one.key == "shapes":
+        ledger.axes.update({array.name: array.axes for array in one.value})
+    if one.key == "assume":
+        ledger.tied |= {name for relation in one.value for name in relation.left.names | relation.right.names}
 
 
 def _late_messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
@@ -106,11 +113,22 @@ def _late_messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
             rank = ledger.rank(name)
             if rank is not None and rank < _LEAST_RANK[one.key]:
                 yield f"{name}: {one.key} wants rank {_LEAST_RANK[one.key]} or more, it is declared with rank {rank}"
+    if one.key == "symmetric":
+        yield from filter(None, (_oblong(name, ledger) for name in one.value))
     if one.key == "alias":
         for alias in one.value:
             yield from _alias_messages(alias.name, alias.of, ledger)
     if one.key == "dims":
         yield from (f"{dim.name}: depends on itself" for dim in one.value if _cyclic(dim.name, ledger.sizes))
+
+
+def _oblong(name: str, ledger: _Ledger) -> str | None:
+    """That the last two axes of a symmetric array differ, where nothing ties them."""
+    axes = ledger.axes.get(name, ())[-2:]
+    apart = (
+        len(axes) == 2 and axes[0] != axes[1] and not any(size.arguments or size.head in ledger.tied for size in axes)
+    )
+    return f"{name}: symmetric, but its last axes are {axes[0]} and {axes[1]}" if apart else None
 
 
 def _alias_messages(name: str, of: str, ledger: _Ledger) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Annotation, Display, Document, Limit, Statement
@@ -24,21 +25,25 @@ def chained(displays: Sequence[Display]) -> list[Statement]:
 def groups(document: Document) -> list[Group]:
     """The formulas that share a symbol table, and what is declared for them."""
     starts = _headings(document)
-    found: list[tuple[object, Group]] = []
+    found: list[tuple[tuple[int, int], Group]] = []
     for display in document.displays:
         key = (id(document.block_for(display)), sum(line <= display.line for line in starts))
         if not found or found[-1][0] != key:
             found.append((key, ([], document.annotations_for(display))))
         found[-1][1][0].append(display)
     merged: list[Group] = []
-    for _, (displays, declared) in found:
+    before: object = None
+    for (owner, _), (displays, declared) in found:
         block = document.block_for(displays[-1])
         if block is not None and block.continues and merged:
             merged.append(([*merged[-1][0], *displays], declared))
+        elif declared and merged and owner == before and not _differ(merged[-1][0], displays):
+            merged[-1] = ([*merged[-1][0], *displays], declared)
         elif declared:
             merged.append((displays, declared))
         else:
             merged += [(part, ()) for part in stretches(displays, [one.line for one in document.headings])]
+        before = owner
     return merged
 
 
@@ -62,28 +67,64 @@ def stretches(displays: Sequence[Display], headings: Sequence[int]) -> Iterator[
     A stretch begins at the heading before such a definition, or with the inline formulas before it.
     """
     part: list[Display] = []
-    ranks: dict[str, int] = {}
-    meanings: dict[str, frozenset[str]] = {}
+    known = _Meanings()
     for display in displays:
-        own: dict[str, int] = {}
-        means: dict[str, frozenset[str]] = {}
-        if not display.inline:
-            for tree, right in _definitions(display):
-                ranked = _ranks(tree) | _ranks(right)
-                bare = (_names(right) - ranked.keys()) if not ranked else ()
-                own |= {name: 0 for name in bare if name.islower() and not headings} | ranked
-                means[key_of(tree)] = _names(right)
-        conflict = any(rank and ranks.get(key, rank) != rank for key, rank in own.items())
-        conflict |= any(_apart(meanings[key], names) for key, names in means.items() if key in meanings)
-        if conflict and any(not one.inline for one in part):
+        own = _Meanings.of(display, key_of, alone=not headings)
+        if known.conflict(own) and any(not one.inline for one in part):
             cut = _cut(part, display, headings)
             yield part[:cut]
-            part, ranks, meanings = part[cut:], {}, {}
+            part, known = part[cut:], _Meanings()
         part.append(display)
-        ranks = own | {key: rank for key, rank in ranks.items() if rank} | {k: r for k, r in own.items() if r}
-        meanings |= means
+        known = known.with_later(own)
     if part:
         yield part
+
+
+def _differ(one: Sequence[Display], other: Sequence[Display]) -> bool:
+    """Whether the second displays define a letter of the first ones as something else."""
+    known = _Meanings()
+    for display in one:
+        known = known.with_later(_Meanings.of(display, _stem))
+    return any(known.conflict(_Meanings.of(display, _stem)) for display in other)
+
+
+def _stem(tree: Node) -> str:
+    """The key of a name without its indices."""
+    if not isinstance(tree, Script) or tree.sub is None or tree.sup is not None:
+        return key_of(tree)
+    indices = [key_of(letter) for item in items_of_subscript(tree.sub)[0] for letter in letters(item)]
+    return key_of(tree.base if all(len(one) == 1 and one.islower() for one in indices) else tree)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meanings:
+    """How many indices letters have, and from what the defined ones are made."""
+
+    ranks: dict[str, int] = field(default_factory=dict)
+    made_of: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, display: Display, name: Callable[[Node], str], alone: bool = False) -> _Meanings:
+        """Those that a display defines, by the name of a left side; `alone`: also that a small letter is a number."""
+        found = cls()
+        for tree, right in _definitions(display) if not display.inline else ():
+            ranked = _ranks(tree) | _ranks(right)
+            bare = (_names(right) - ranked.keys()) if not ranked else ()
+            found.ranks.update({name: 0 for name in bare if name.islower() and alone} | ranked)
+            found.made_of[name(tree)] = _names(right)
+        return found
+
+    def conflict(self, later: _Meanings) -> bool:
+        """Whether a letter has another number of indices or another meaning later."""
+        return any(rank and self.ranks.get(key, rank) != rank for key, rank in later.ranks.items()) or any(
+            _apart(self.made_of[key], names) for key, names in later.made_of.items() if key in self.made_of
+        )
+
+    def with_later(self, later: _Meanings) -> _Meanings:
+        """Both, the later one counting where they differ, unless it has no indices."""
+        kept = {key: rank for key, rank in self.ranks.items() if rank}
+        indexed = {key: rank for key, rank in later.ranks.items() if rank}
+        return _Meanings(later.ranks | kept | indexed, self.made_of | later.made_of)
 
 
 def _cut(part: Sequence[Display], display: Display, headings: Sequence[int]) -> int:

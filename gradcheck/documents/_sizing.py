@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from gradcheck.documents._assumed import violated
 from gradcheck.documents._errors import Unsupported
 from gradcheck.documents._records import Limit
 from gradcheck.documents._sizes import Size
@@ -97,9 +98,16 @@ class _Search:
         used = {self._key(name) for size in derived.values() for name in size.names}
         self.used = [key for key in self.free if key in used]
         arrays = list(symbols.table.values())
-        distinct = {str(axis): axis for symbol in arrays for axis in _axes(symbol)}
+        distinct = {str(axis): axis for symbol in arrays for axis in _axes(symbol) if not self._equal(axis)}
+        self.names = list(distinct)
         self.axes = [self._rule(axis) for axis in distinct.values()]
         self.shapes = [[self._rule(axis) for axis in symbol.axes or ()] for symbol in arrays]
+
+    def _equal(self, axis: Size) -> bool:
+        """Whether an axis is by declaration as long as another one."""
+        value = None if isinstance(axis.head, int) or axis.arguments else self.symbols.dims.get(self._key(axis.head))
+        same = value is not None and not value.arguments and isinstance(value.head, str)
+        return same or any(relation == "=" and axis == left for left, relation, _ in self.symbols.assumed)
 
     def _key(self, name: str) -> str:
         return self.symbols.resolved(self.symbols.key(name))
@@ -139,13 +147,19 @@ class _Search:
         """What sizes cost, and all of them; None if they are not admitted. Late, the demands are lower."""
         try:
             self.derive(sizes)
+            unfulfilled = violated(self.symbols, sizes)
             axes = [rule(sizes) for rule in self.axes]
         except (ValueError, ZeroDivisionError) as reason:
             self.problem = str(reason)
             return None
+        if unfulfilled:
+            self.problem = unfulfilled
+            return None
         positive = late or all(sizes[key] > 0 for key in self.positive)
         if not positive or not _admitted(axes, 1 if late else 2, distinct=not late):
-            self.problem = f"sizes of axes were {axes}"
+            self.problem = ", ".join(
+                f"{name} was {n}" for name, n in zip(self.names, axes, strict=True) if name != str(n)
+            )
             return None
         return self.cost(sizes), sizes
 

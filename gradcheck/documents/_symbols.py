@@ -111,6 +111,8 @@ class Symbols:
         Whether juxtaposed arrays multiply entry by entry.
     einsum
         Whether repeated indices are summed.
+    assumed
+        Relations that the sizes fulfil.
     """
 
     base: int = 0
@@ -123,6 +125,7 @@ class Symbols:
     aliases: dict[str, str] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
+    assumed: tuple[tuple[Size, str, Size], ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> Symbols:

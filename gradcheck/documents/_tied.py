@@ -1,18 +1,17 @@
-"""Symbols tied to an op of the catalogue: shapes from its axes, sizes that it admits, its forward value."""
+"""Symbols tied to an op of the catalogue: sizes that it admits, its forward value."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradcheck.documents._entries import OpTie
+from gradcheck.documents._assumed import violated
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Limit
-from gradcheck.documents._sizes import Size, size_of
+from gradcheck.documents._sizes import Size
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._trial import Trial
 from gradcheck.documents._value import Array, Value
@@ -39,91 +38,6 @@ class Tie:
             symbol = symbols.symbol(key) if key else None
             if key and symbol is not None and symbol.axes is not None:
                 yield key, symbol.axes
-
-
-def declare_tie(tie: OpTie, symbols: Symbols) -> Tie:
-    """Tie symbols to an op, and declare what is not declared.
-
-    Raises
-    ------
-    ValueError
-        For an op that the catalogue lacks, or inputs, outputs or attributes that the op lacks.
-    """
-    import reference
-
-    op = reference.get(tie.op)
-    axes_of = {name.rstrip("?"): axes for name, axes in op.inputs.items()}
-    names = list(axes_of)
-    bound: dict[str, str] = {}
-    for place, (name, symbol) in enumerate(tie.inputs):
-        if (name and name not in axes_of) or (not name and place >= len(names)):
-            raise ValueError(f"input: got {name or symbol!r}; admitted: {', '.join(names)}")
-        bound[name or names[place]] = symbol
-    if len(tie.outputs) > len(op.outputs):
-        raise ValueError(f"outputs: got {', '.join(tie.outputs)}; admitted: {', '.join(op.outputs)}")
-    attributes = dict(tie.attributes)
-    for name in attributes:
-        if name not in op.attributes:
-            raise ValueError(f"attribute: got {name!r}; admitted: {', '.join(op.attributes)}")
-    for value in attributes.values():
-        _declare_attribute(value, symbols)
-    outputs = tuple(zip(op.outputs, tie.outputs, strict=False))
-    upper = _label_bound(op, attributes, symbols)
-    for name, symbol in bound.items():
-        _declare(symbol, axes_of[name], attributes, symbols, _kind(op, name), upper)
-    for name, symbol in outputs:
-        _declare(symbol, op.outputs[name], attributes, symbols, "real", None)
-    keys = tuple((name, symbols.key(bound[name]) if name in bound else None) for name in names)
-    return Tie(op, keys, tuple((name, symbols.key(symbol)) for name, symbol in outputs), attributes)
-
-
-def _kind(op: Any, name: str) -> str:
-    kind = op.kinds.get(name, "")
-    return {"integer": "labels", "mask": "mask"}.get(kind, "real")
-
-
-def _label_bound(op: Any, attributes: Mapping[str, Any], symbols: Symbols) -> Size:
-    size = attributes.get("output_size")
-    if isinstance(size, tuple):
-        return size_of("*".join(f"({part})" for part in size))
-    return size_of("D")
-
-
-def _declare(
-    symbol: str, axes: str, attributes: Mapping[str, Any], symbols: Symbols, kind: str, upper: Size | None
-) -> None:
-    key = symbols.resolved(symbols.key(symbol))
-    found = symbols.table.get(key)
-    if "..." in axes or "?" in axes or (found is not None and found.axes is not None):
-        return
-    sizes = [_axis(axis, attributes) for axis in axes.split()]
-    if kind == "labels" and upper is not None:
-        symbols.labels(symbol, sizes, upper)
-    else:
-        symbols.declare(symbol, sizes, kind)
-
-
-def _axis(token: str, attributes: Mapping[str, Any]) -> Size:
-    kernel = attributes.get("kernel")
-    if isinstance(kernel, tuple) and len(kernel) == 2:
-        for name, size in zip(("KH", "KW"), kernel, strict=True):
-            token = token.replace(name, f"({size})")
-    if "/" not in token:
-        return size_of(token)
-    axis, by = token.split("/")
-    return size_of(f"({axis})//({attributes[by]})") if by in attributes else size_of(axis)
-
-
-def _declare_attribute(value: Any, symbols: Symbols) -> None:
-    if isinstance(value, tuple):
-        for part in value:
-            _declare_attribute(part, symbols)
-    elif isinstance(value, Size) and not value.arguments and isinstance(value.head, str):
-        key = symbols.key(value.head)
-        if key not in symbols.dims and symbols.symbol(key) is None and not re.fullmatch(r"[A-Z]+\d*", value.head):
-            symbols.declare(value.head)
-        elif key not in symbols.dims and symbols.symbol(key) is None:
-            symbols.dim(value.head)
 
 
 def trial_of(symbols: Symbols, ties: list[Tie], seed: int, number: int, kinks: bool = False) -> Trial:
@@ -153,6 +67,8 @@ def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symb
             for tie in ties:
                 _fill(tie, symbols, sizes)
             _derive(symbols, sizes)
+            if violated(symbols, sizes):
+                continue
             shapes = [[symbols.value(a, sizes) for a in s.axes or ()] for s in symbols.table.values()]
         except (ValueError, KeyError, ZeroDivisionError, TypeError, Refusal, Limit):
             continue

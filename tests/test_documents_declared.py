@@ -1,0 +1,129 @@
+"""What declarations do: which sizes are drawn, how far a block holds, what an op is tied to, what is refused."""
+
+import re
+
+import pytest
+
+from gradcheck.documents import AnnotationError, check
+from gradcheck.documents._extract import read
+from gradcheck.documents._model import block_of
+from gradcheck.documents._sections import chained, groups
+from gradcheck.documents._tied import trial_of
+
+LINEAR = r"""
+\section{Linear}
+\[ y_{nm} = \sum_d x_{nd} w_{dm} + b_m \]
+\section{Backward}
+\[ \frac{\partial L}{\partial w_{dm}} = \sum_n g_{nm} x_{nd} \]
+"""
+SHAPES = "shapes: x[N,D] w[D,M] b[M] y[N,M]\n"
+LOSS = "loss: L; g=dL/dy\n"
+WINDOW = r"""
+\[ y_p = \sum_{k=0}^{K-1} x_{p+k} w_k \]
+\[ \frac{\partial L}{\partial w_k} = \sum_p g_p x_{p+k} \]
+"""
+WINDOWS = "== 1\nshapes: x[H] w[K] y[P]\ndims: P=H-K+1\n" + LOSS
+
+
+def verdicts(text: str, sidecar: str) -> list[str]:
+    """The verdicts of a LaTeX document with a sidecar."""
+    return [result.verdict.value for result in check(text, kind="latex", sidecar=sidecar).results]
+
+
+def sizes(text: str, sidecar: str, number: int) -> dict[str, int]:
+    """The sizes that a trial draws."""
+    document = read(text, kind="latex", sidecar=sidecar)
+    ((displays, declared),) = groups(document)
+    block = block_of(chained(displays), declared)
+    return trial_of(block.symbols, block.ties, 0, number).sizes
+
+
+def test_a_block_holds_through_the_sections_below_it() -> None:
+    assert verdicts(LINEAR, "== 1\n" + SHAPES + LOSS) == ["DEF", "PASS"]
+
+
+def test_a_section_that_makes_something_else_of_a_letter_starts_afresh() -> None:
+    rectifier = LINEAR + "\\section{Rectifier}\n\\[ y_{ij} = \\tanh x_{ij} \\]\n"
+    rectifier += "\\[ \\frac{\\partial L}{\\partial x_{ij}} = g_{ij} (1 - y_{ij}^2) \\]\n"
+    assert verdicts(rectifier, LOSS) == ["DEF", "PASS", "DEF", "PASS"]
+
+
+def test_a_sidecar_without_blocks_holds_for_the_whole_document() -> None:
+    assert verdicts(LINEAR, SHAPES + LOSS) == ["DEF", "PASS"]
+
+
+def test_a_let_names_what_stands_before_its_brackets() -> None:
+    text = "\\[ y_{nc} = x_{nc} - \\sigma^2_x \\]\n\\[ \\frac{\\partial L}{\\partial y_{nc}} = g_{nc} \\]\n"
+    let = "let: \\sigma^2_x[c] := \\frac{1}{N} \\sum_n x_{nc}^2\n"
+    report = check(text.replace("_x \\]", "_{x,c} \\]"), kind="latex", sidecar="shapes: x[N,C] y[N,C]\n" + LOSS + let)
+    assert [result.verdict.value for result in report.results] == ["DEF", "PASS"]
+
+
+@pytest.mark.parametrize(
+    ("assumption", "holds"),
+    [
+        ("K<H", lambda s: s["K"] < s["H"]),
+        ("2<=K<H, H!=7", lambda s: 2 <= s["K"] < s["H"] != 7),
+        ("K%2=1", lambda s: s["K"] % 2 == 1),
+        ("K=2*r+1", lambda s: s["K"] % 2 == 1),
+        ("2*r+1=K", lambda s: s["K"] % 2 == 1),
+        ("P=K", lambda s: s["P"] == s["K"]),
+        ("P+K>H", lambda s: s["P"] + s["K"] > s["H"]),
+    ],
+)
+def test_sizes_fulfil_what_is_assumed(assumption: str, holds: object) -> None:
+    assert callable(holds)
+    drawn = [sizes(WINDOW, f"{WINDOWS}assume: {assumption}\n", number) for number in range(4)]
+    assert all(holds(one) for one in drawn), drawn
+    assert len({tuple(sorted(one.items())) for one in drawn}) > 1
+
+
+def test_other_sizes_stay_different_where_two_are_assumed_equal() -> None:
+    text = "\\[ y_{ab} = \\sum_{c,d} x_{abcd} \\]"
+    found = sizes(text, "== 1\nshapes: x[A,B,C,D] y[A,B]\nassume: A=C\n", 0)
+    assert found["A"] == found["C"]
+    assert len({found["B"], found["C"], found["D"]}) == 3
+
+
+def test_a_number_is_what_is_assumed_of_it() -> None:
+    text = "\\[ y_i = \\gamma x_i \\]\n\\[ \\frac{\\partial L}{\\partial x_i} = g_i \\]\n"
+    declared = "shapes: x[N] y[N]\nscalars: \\gamma\n" + LOSS
+    assert verdicts(text, declared) == ["DEF", "FAIL"]
+    assert verdicts(text, declared + "assume: \\gamma=1\n") == ["DEF", "CONVENTION"]
+
+
+def test_sizes_that_cannot_be_are_not_read() -> None:
+    report = check(WINDOW, kind="latex", sidecar=WINDOWS + "assume: K<K\n")
+    assert {result.verdict.value for result in report.results} == {"UNSUPPORTED"}
+    assert "K < K" in report.results[0].message
+
+
+def test_a_declared_index_tells_the_size_of_an_array_that_is_not() -> None:
+    assert verdicts(LINEAR, "== 1\nindex: n<N d<D m<M\n" + LOSS) == ["DEF", "PASS"]
+
+
+def test_an_op_takes_over_the_sizes_of_the_arrays_that_are_declared() -> None:
+    assert verdicts(LINEAR, "== 1\nop: linear(x=x, w=w, b=b) -> y\nshapes: x[B,I]\n" + LOSS) == ["DEF", "PASS"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "line", "message"),
+    [
+        ("op: linea(x=x, w=w) -> y", 2, "did you mean 'linear'"),
+        ("op: linear(z=x, w=w) -> y", 2, "got 'z'; admitted: x, w, b"),
+        ("op: linear(x=x) -> y", 2, "got no w"),
+        ("op: linear(x=x, w=w; stride=2) -> y", 2, "got 'stride'; admitted: none"),
+        ("op: conv2d(x=x, w=w; padding='sam') -> y", 2, "padding: got 'sam'"),
+        ("op: max_pool2d(x=x) -> y", 2, "got no kernel"),
+        ("shapes: x[B,I,K]\nop: linear(x=x, w=w, b=b) -> y", 3, "x: declared with 3 axes, linear has x[N,K]"),
+        ("shapes: x[B,I] w[K,O]\nop: linear(x=x, w=w, b=b) -> y", 3, "w: axis K of linear is K here and I elsewhere"),
+        ("shapes: w[D,M]\nsymmetric: w", 3, "w: symmetric, but its last axes are D and M"),
+        ("shapes: x[N,D]\nassume: x>0", 3, "x is no size"),
+        ("assume: D odd", 2, "got 'odd'"),
+        ("xfail: 4 there is none", 2, "no statement at line 4; near it: 3"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_of_the_sidecar(entries: str, line: int, message: str) -> None:
+    with pytest.raises(AnnotationError, match=re.escape(message)) as error:
+        check(LINEAR, file="a.tex", kind="latex", sidecar=f"== 1\n{entries}\n{LOSS}")
+    assert (error.value.file, error.value.line) == ("a.tex.gradcheck", line)
