@@ -27,7 +27,7 @@ from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._explain import explained
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._infer import index_size
-from gradcheck.documents._kinks import Kink, is_kinked, kink_of, used_once
+from gradcheck.documents._kinks import Kink, Kinks, is_kinked, kink_of, used_once
 from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import verdict_of
@@ -66,6 +66,7 @@ class Checker:
         self.deadline = deadline
         self.members: list[_Member] = []
         self.slopes: dict[float, int] = {}  # what is taken for ReLU'(0), and on which line
+        self.kinks = Kinks(self.symbols, block.ties, seed)
         self._worlds: list[World] | None = None
 
     @property
@@ -199,6 +200,7 @@ class Checker:
                         return _Member(self._result(item, member, Verdict.DEF, error.message))
                     raise
                 self.symbols.index(name, size)
+                self.kinks = Kinks(self.symbols, self.block.ties, self.seed)
                 self._worlds = None
         return self._checked(item, member, tree, before)
 
@@ -352,7 +354,7 @@ class Checker:
                 message = f"right where {head.expression.by} is used once; otherwise the uses add up"
                 return self._result(item, member, Verdict.CONVENTION, message, cause="single-use")
             if is_kinked([head, stated], self.worlds[0]):
-                kink = kink_of(head, stated, self.worlds[0], self.block.ties)
+                kink = kink_of(head, stated, self.kinks)
                 if kink is not None:
                     return self._kinked(item, member, kink)
         return self._result(item, member, Verdict.PASS)

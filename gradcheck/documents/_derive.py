@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 IMAGINARY = 1e-30
 CENTRAL = 2.0**-5 * 2.0 ** -np.arange(4)
 ONE_SIDED = 2.0**-10 * 2.0 ** -np.arange(4)
-_LARGEST = 1_000_000  # entries of an array with probes, unless there is one probe
+_LARGEST = 150_000  # entries of an array with probes, unless there is one probe
 _LARGE = 20_000  # entries of a Jacobian of which only a block is wanted
 
 

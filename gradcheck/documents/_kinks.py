@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Expression, Formula
 from gradcheck.documents._match import aligned, is_jacobian, pulled_back
 from gradcheck.documents._records import Limit
+from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tied import Tie, trial_of
 from gradcheck.documents._value import Array, Value
 from gradcheck.documents._world import World
@@ -63,17 +64,36 @@ def is_kinked(formulas: Sequence[Formula], world: World) -> bool:
     return False
 
 
-def kink_of(head: Formula, member: Formula, world: World, ties: list[Tie]) -> Kink | None:
+@dataclass(slots=True)
+class Kinks:
+    """Two trials of a block with zeros and ties, and their values with the slopes on either side."""
+
+    symbols: Symbols
+    ties: list[Tie]
+    seed: int
+    _worlds: dict[int, tuple[World, World]] = field(default_factory=dict)
+
+    def worlds(self, number: int) -> tuple[World, World]:
+        """The values of a trial, to the right and to the left."""
+        if number not in self._worlds:
+            trial = trial_of(self.symbols, self.ties, self.seed, number, kinks=True)
+            smooth = World(trial_of(self.symbols, self.ties, self.seed, number))
+            upstream = {key: smooth.value(key) for key, one in self.symbols.table.items() if one.kind == "upstream"}
+            self._worlds[number] = World(trial, upstream, side=1), World(trial, upstream, side=-1)
+        right, left = self._worlds[number]
+        right.trial.meter.terms = 0
+        return right, left
+
+
+def kink_of(head: Formula, member: Formula, kinks: Kinks) -> Kink | None:
     """The worst kink that a derivative statement meets; None if there is none, or none that can be evaluated."""
     worst: Kink | None = None
     for number in range(2):
-        trial = trial_of(world.symbols, ties, world.trial.seed, number, kinks=True)
         try:
-            smooth = World(trial_of(world.symbols, ties, world.trial.seed, number))
-            upstream = {key: smooth.value(key) for key, one in world.symbols.table.items() if one.kind == "upstream"}
-            sides = [evaluate(head, World(trial, upstream, side=side)) for side in (1, -1)]
-            stated = evaluate(member, World(trial, upstream, side=1), like=sides[0])
-            arrays = [_pair(side, stated, world) for side in sides]
+            right, left = kinks.worlds(number)
+            sides = [evaluate(head, right), evaluate(head, left)]
+            stated = evaluate(member, right, like=sides[0])
+            arrays = [_pair(side, stated, right) for side in sides]
         except (Refusal, Limit, ValueError):
             continue
         found = _worst(arrays)

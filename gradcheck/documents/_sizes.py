@@ -52,14 +52,14 @@ class Size:
             raise ValueError(f"{self} is {exact}, no integer; // rounds down")
         return exact.numerator
 
-    def _exact(self, sizes: Mapping[str, int]) -> Fraction:
+    def _exact(self, sizes: Mapping[str, int]) -> int | Fraction:
         if isinstance(self.head, int):
-            return Fraction(self.head)
+            return self.head
         if not self.arguments:
-            return Fraction(sizes[self.head])
+            return sizes[self.head]
         values = [argument._exact(sizes) for argument in self.arguments]
         result = _apply(self.head, values)
-        if abs(result) > LARGEST:
+        if not -LARGEST <= result <= LARGEST:
             raise Limit("limit-size", f"{self}: larger than {LARGEST}")
         return result
 
@@ -74,7 +74,7 @@ class Size:
         return f"{self.head}{parts[0]}" if len(parts) == 1 else f"{parts[0]}{self.head}{parts[1]}"
 
 
-def _apply(head: str | int, values: list[Fraction]) -> Fraction:
+def _apply(head: str | int, values: list[int | Fraction]) -> int | Fraction:
     match head, values:
         case "-", [only]:
             return -only
@@ -87,17 +87,17 @@ def _apply(head: str | int, values: list[Fraction]) -> Fraction:
         case "/" | "//" | "%", [left, right]:
             if not right:
                 raise ValueError(f"{head}: division by 0")
-            return {"/": left / right, "//": Fraction(left // right), "%": left % right}[str(head)]
+            return Fraction(left, right) if head == "/" else left // right if head == "//" else left % right
         case "**" | "^", [left, right]:
             return _power(left, right)
         case "floor", [only]:
-            return Fraction(math.floor(only))
+            return math.floor(only)
         case "ceil", [only]:
-            return Fraction(math.ceil(only))
+            return math.ceil(only)
     return min(values) if head == "min" else max(values)
 
 
-def _power(base: Fraction, exponent: Fraction) -> Fraction:
+def _power(base: int | Fraction, exponent: int | Fraction) -> int | Fraction:
     if exponent.denominator != 1 or not 0 <= exponent <= 30:
         raise ValueError(f"exponent: got {exponent}; admitted: 0 to 30")
     return base**exponent.numerator

@@ -46,7 +46,7 @@ def draw_sizes(symbols: Symbols, stream: np.random.Generator, number: int) -> Si
     search = _Search(symbols, number)
     best: tuple[float, Sizes] | None = None
     accepted = 0
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS) if search.free else (0, _ATTEMPTS):
         late = attempt >= _ATTEMPTS * 3 // 4
         found = search.judged(search.drawn(stream, attempt), late)
         if found is None:

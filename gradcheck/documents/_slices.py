@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Pairs = dict[int, int]  # axis of the input -> axis of the output
 _FEW = 32  # entries that are quicker probed one by one
-_LARGEST = 1_000_000  # entries of an array with probes
+_LARGEST = 150_000  # entries of an array with probes
 
 
 def output_pairs(own: Evaluator, output: str, by: str, step: complex) -> Pairs:
@@ -42,15 +42,19 @@ def independent(own: Evaluator, output: str, by: str, axes: tuple[int, int], ste
     world = own.world
     start = world.value(by).array
     axis, other = axes
+    places = start.shape[axis]
     direction = np.random.default_rng(0).uniform(0.5, 1.5, start.shape)
-    for place in range(start.shape[axis]):
-        inside = np.arange(start.shape[axis]) == place
-        inside = inside.reshape([-1 if k == axis else 1 for k in range(start.ndim)])
-        moved = Value(start + step * np.where(inside, direction, 0.0))
-        own.meter.spend(start.size)
-        changed = np.moveaxis(world.with_values({by: moved}).value(output).array.imag != 0, other, 0)
-        changed = np.delete(changed, place, axis=0)
-        if changed.any():
+    own_place = np.arange(places).reshape([-1 if k == axis else 1 for k in range(start.ndim)])
+    width = max(1, _LARGEST // start.size)
+    for first in range(0, places, width):
+        here = np.arange(first, min(first + width, places))
+        own.meter.spend(start.size * len(here))
+        inside = here.reshape(-1, *[1] * start.ndim) == own_place
+        probe = world.probe(start.shape)
+        moved = Value(start + step * np.where(inside, direction, 0.0), (probe,))
+        changed = world.with_values({by: moved}).value(output).along((probe,)).imag != 0
+        touched = np.moveaxis(changed, 1 + other, 1).reshape(len(changed), places, -1).any(axis=-1)
+        if (touched & (here[:, None] != np.arange(places))).any():
             return False
     return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from gradcheck.documents._grammar import FONTS
@@ -83,6 +84,7 @@ def _plain(node: Node) -> Node:
     return Name(node.text) if isinstance(node, Word) else node
 
 
+@lru_cache(4096)
 def key_of(node: Node) -> str:
     """The canonical text of a name."""
     return write(_plain(node))
@@ -316,6 +318,8 @@ class Symbols:
 
     def value(self, size: Size, sizes: Mapping[str, int]) -> int:
         """The number that a size is, given the numbers of all declared ones by key."""
+        if isinstance(size.head, str) and not size.arguments:
+            return sizes[self.resolved(self.key(size.head))]
         return size.value({name: sizes[self.resolved(self.key(name))] for name in size.names})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +62,15 @@ def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symb
     best: tuple[tuple[int, int], dict[str, int]] | None = None
     found = 0
     for attempt in range(_ATTEMPTS):
+        if found >= _WANTED:
+            break
         pool = np.arange(2, len(drawn) + 3 + attempt // 25)
         sizes = dict(zip(drawn, stream.permutation(pool)[: len(drawn)].tolist(), strict=True))
         try:
             _derive(symbols, sizes)
+            if best is not None and _score(_known_shapes(symbols, sizes)) >= best[0]:
+                found += 1
+                continue
             for tie in ties:
                 _fill(tie, symbols, sizes)
             _derive(symbols, sizes)
@@ -74,20 +81,30 @@ def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symb
             continue
         if min((n for shape in shapes for n in shape), default=2) < 1:
             continue
-        entries = sum(int(np.prod(shape)) for shape in shapes)
-        clashes = sum(len(shape) - len(set(shape)) for shape in shapes)
-        clashes += sum(n < 2 for shape in shapes for n in shape)
-        score = (clashes, entries)
+        score = _score(shapes)
         best = (score, sizes) if best is None or score < best[0] else best
         found += 1
-        if found >= _WANTED:
-            break
     if best is None:
         return None
     new = symbols.copy()
     for key in new.dims:
         new.dims[key] = Size(best[1][key])
     return new
+
+
+def _known_shapes(symbols: Symbols, sizes: Mapping[str, int]) -> list[list[int]]:
+    """The shapes that sizes give already: no more of them can make the score better."""
+    shapes = []
+    for symbol in symbols.table.values():
+        with suppress(KeyError):
+            shapes.append([symbols.value(axis, sizes) for axis in symbol.axes or ()])
+    return shapes
+
+
+def _score(shapes: list[list[int]]) -> tuple[int, int]:
+    """Sizes that are equal or below 2, then entries; the lower the better."""
+    clashes = sum(len(shape) - len(set(shape)) for shape in shapes) + sum(n < 2 for shape in shapes for n in shape)
+    return clashes, sum(math.prod(shape) for shape in shapes)
 
 
 def _given(tie: Tie, symbols: Symbols) -> Iterator[str]:
@@ -111,13 +128,14 @@ def _mentioned(name: str, attributes: Mapping[str, Any]) -> bool:
 
 
 def _derive(symbols: Symbols, sizes: dict[str, int]) -> None:
-    for _ in symbols.dims:
-        for key, size in symbols.dims.items():
-            if size is not None:
-                try:
-                    sizes[key] = symbols.value(size, sizes)
-                except KeyError:
-                    continue
+    derived = [(key, size) for key, size in symbols.dims.items() if size is not None]
+    for _ in derived:
+        before = dict(sizes)
+        for key, size in derived:
+            with suppress(KeyError):
+                sizes[key] = symbols.value(size, sizes)
+        if sizes == before:
+            break
 
 
 def _fill(tie: Tie, symbols: Symbols, sizes: dict[str, int]) -> None:

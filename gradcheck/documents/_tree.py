@@ -8,7 +8,7 @@ in comparisons. A path is a tuple of child numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 Path = tuple[int, ...]
@@ -157,8 +157,8 @@ class Such(Node):
 def children(node: Node) -> tuple[Node, ...]:
     """The child nodes, in the order of the text."""
     found: list[Node] = []
-    for entry in fields(node):
-        value = getattr(node, entry.name)
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
         if isinstance(value, Node):
             found.append(value)
         elif isinstance(value, tuple):
@@ -170,12 +170,12 @@ def rebuilt(node: N, new: tuple[Node, ...]) -> N:
     """A copy of `node` with other children, as many as it has."""
     rest = iter(new)
     changed: dict[str, Any] = {}
-    for entry in fields(node):
-        value = getattr(node, entry.name)
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
         if isinstance(value, Node):
-            changed[entry.name] = next(rest)
+            changed[name] = next(rest)
         elif isinstance(value, tuple):
-            changed[entry.name] = tuple(next(rest) if isinstance(item, Node) else item for item in value)
+            changed[name] = tuple(next(rest) if isinstance(item, Node) else item for item in value)
     return replace(node, **changed) if changed else node
 
 
