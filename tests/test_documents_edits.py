@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradcheck.documents._causes import CAUSES, Probable, known, probable_cause
+from gradcheck.documents._causes import CAUSES, Match, Probable, known, probable_cause
 from gradcheck.documents._edits import edits, mutations
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Refusal
@@ -51,14 +51,15 @@ class Claim:
         """The free indices of the left side."""
         return tuple(self.head.ranges[label].name for label in self.head.free)
 
-    def matches(self, tree: Node) -> tuple[bool, float]:
-        """Whether a right side is right, and the terms evaluated."""
+    def matches(self, tree: Node) -> Match:
+        """How a right side compares."""
         self.tried.append(write(tree))
         before = sum(world.trial.meter.terms for world in self.worlds)
-        right = self._right(tree)
-        return right, sum(world.trial.meter.terms for world in self.worlds) - before
+        right = self.is_right(tree)
+        return Match(right, sum(world.trial.meter.terms for world in self.worlds) - before)
 
-    def _right(self, tree: Node) -> bool:
+    def is_right(self, tree: Node) -> bool:
+        """Whether a right side is right."""
         try:
             member = elaborate(tree, self.symbols, self.head)
             return all(self._agrees(member, number) for number in range(TRIALS))
@@ -246,11 +247,11 @@ def test_a_planted_slip_is_named_and_its_correction_is_right_when_pasted(
     block: Callable[[], Symbols], left: str, wrong: str, cause: str, suggestion: str
 ) -> None:
     claim = Claim(block(), left)
-    assert not claim.matches(claim.symbols.parse(wrong))[0]
+    assert not claim.is_right(claim.symbols.parse(wrong))
     found = claim.cause(wrong)
     assert found is not None
     assert (found.cause, suggestion in f"{found.message} {found.suggestion}") == (cause, True), found
-    assert claim.matches(claim.symbols.parse(found.suggestion))[0]
+    assert claim.is_right(claim.symbols.parse(found.suggestion))
 
 
 def test_a_wrong_index_on_the_left_is_told_from_a_missing_sum() -> None:
@@ -268,7 +269,7 @@ def test_a_wrong_index_on_the_left_is_told_from_a_missing_sum() -> None:
     )
     assert found is not None
     assert (found.cause, found.left) == ("wrong-index", r"\frac{d z}{d X_{k}}")
-    assert sides.match(symbols.parse(found.left), symbols.parse(found.suggestion))[0]
+    assert sides.match(symbols.parse(found.left), symbols.parse(found.suggestion)).right
 
 
 class Sides:
@@ -278,14 +279,14 @@ class Sides:
         self.symbols = symbols
         self.claims: dict[str, Claim] = {}
 
-    def match(self, left: Node, right: Node) -> tuple[bool, float]:
-        """Whether two sides agree."""
+    def match(self, left: Node, right: Node) -> Match:
+        """How two sides compare."""
         try:
             text = write(left)
             self.claims[text] = self.claims.get(text) or Claim(self.symbols, text)
             return self.claims[text].matches(right)
         except Refusal:
-            return False, 0
+            return Match(False, 0)
 
 
 def test_an_index_missing_on_both_sides_and_a_missing_sum_are_found_together() -> None:
@@ -329,7 +330,7 @@ def test_a_statistic_treated_as_constant_is_named_and_so_is_what_is_wrong_beside
 
 def test_the_right_derivative_through_a_statistic_needs_no_cause() -> None:
     claim = Claim(normalised(), L + "x_n}")
-    assert claim.matches(claim.symbols.parse(r"\gamma (g_n - \frac{1}{N} \sum_m g_m)"))[0]
+    assert claim.is_right(claim.symbols.parse(r"\gamma (g_n - \frac{1}{N} \sum_m g_m)"))
 
 
 @pytest.mark.parametrize(
@@ -349,7 +350,7 @@ def test_two_slips_at_once_are_both_named(
     assert found is not None
     assert found.cause in causes
     assert "; and " in found.message
-    assert claim.matches(claim.symbols.parse(found.suggestion))[0]
+    assert claim.is_right(claim.symbols.parse(found.suggestion))
 
 
 UNLIKELY = r"\sum_j \tanh(g_{ij}) \tanh(w_{kj}) b_j"
@@ -410,9 +411,9 @@ def test_every_edit_can_be_pasted_and_comes_once_cheapest_first(
 def test_slips_in_a_right_formula_are_caught_and_named(block: Callable[[], Symbols], left: str, right: str) -> None:
     claim = Claim(block(), left)
     tree = claim.symbols.parse(right)
-    assert claim.matches(tree)[0]
+    assert claim.is_right(tree)
     slips = list(mutations(tree, indices=claim.indices, **known(claim.symbols)))
-    caught = [slip for slip in slips if not claim.matches(slip.tree)[0]]
+    caught = [slip for slip in slips if not claim.is_right(slip.tree)]
     assert len(caught) > 3
     assert len(caught) >= 0.6 * len(slips)
     unnamed = [write(slip.tree) for slip in caught[::12] if claim.cause(write(slip.tree), 20_000_000) is None]

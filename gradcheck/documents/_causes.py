@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradcheck.documents._edit import Edit, Text
 from gradcheck.documents._edits import edits
 from gradcheck.documents._edits_indices import completions
-from gradcheck.documents._edits_sums import missing_sums
+from gradcheck.documents._edits_sums import missing_sums, wrong_sums
+from gradcheck.documents._proportions import Constant
 from gradcheck.documents._sites import Setting, dangling, renamed, sites
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tree import Name, Node
@@ -27,6 +28,11 @@ CAUSES: Mapping[str, str] = {
     "transposed": "A matrix or a product must be transposed, or two matrices stand in the wrong order.",
     "missing-factor": "A factor is missing, perhaps inside a sum.",
     "spurious-factor": "A factor is too many.",
+    "wrong-symbol": "Another array, number or size is meant.",
+    "wrong-function": "Another function is meant, or a function is missing or too many.",
+    "missing-brackets": "Brackets are missing or too many: a b + c is written for a (b + c).",
+    "missing-term": "A term of a sum is missing.",
+    "spurious-term": "A term of a sum is too many.",
     "wrong-bound": "A bound of a sum or of a condition is one off.",
     "assumed-symmetry": "A matrix is taken for symmetric: A + A^T is written as 2 A.",
     "reversed-membership": "The sum runs over the members of the wrong set: k in G(d) for d in G(k).",
@@ -58,11 +64,26 @@ CAUSES: Mapping[str, str] = {
 CHEAP = 1.45
 DEAR = 1.75
 FIRST = 32
+_CONSTANT = ("sign", "factor", "missing-mean", "spurious-factor")
+_BEFORE = 1.1  # what costs less than a constant put before the whole
 OVERHEAD = 20_000  # terms that are worth the time of reading an edited formula
 DRAFT = 5_000  # and of writing one down
 
-Matches = Callable[[Node], tuple[bool, float]]
-MatchesSides = Callable[[Node, Node], tuple[bool, float]]
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a formula compares with what holds: whether it is right, and how many terms were evaluated.
+
+    `ratios`: what it must be multiplied with in each trial, where that is a constant that has a name.
+    """
+
+    right: bool
+    terms: float
+    ratios: tuple[float, ...] = ()
+
+
+Matches = Callable[[Node], Match]
+MatchesSides = Callable[[Node, Node], Match]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +102,26 @@ class Probable:
 @dataclass(slots=True)
 class _Budget:
     left: float
+    constants: Sequence[Constant] = ()
     seen: set[str] = field(default_factory=set)
 
-    def admits(self, tree: Node, matches: Matches, kind: str = "") -> bool:
-        """Whether a tree matches; once for each tree, and never when the budget is used up."""
+    def match(self, tree: Node, matches: Matches, kind: str = "") -> Match:
+        """How a tree compares; once for each tree, and never when the budget is used up."""
         key = kind + write(tree)
         if key in self.seen or self.left <= 0:
-            return False
+            return Match(False, 0)
         self.seen.add(key)
-        good, terms = matches(tree)
-        self.left -= OVERHEAD + terms
-        return good
+        found = matches(tree)
+        self.left -= OVERHEAD + found.terms
+        return found
+
+    def admits(self, tree: Node, matches: Matches, kind: str = "") -> bool:
+        """Whether a tree is right."""
+        return self.match(tree, matches, kind).right
+
+    def constant(self, found: Match) -> Constant | None:
+        """The constant that is missing from a formula that is right but for it."""
+        return next((one for one in self.constants if one.is_near(found.ratios)), None) if found.ratios else None
 
 
 def probable_cause(
@@ -106,18 +136,19 @@ def probable_cause(
     budget: float,
     left: Node | None = None,
     matches_sides: MatchesSides | None = None,
+    constants: Sequence[Constant] = (),
 ) -> Probable | None:
     """The likeliest small edit that makes a stated formula right.
 
-    The search goes by rising cost: an index on the left side, single edits, derivatives with intermediates held
-    constant, these with one edit, pairs of edits.
+    The search goes by rising cost: an index on the left side, a constant factor, single edits, derivatives with
+    intermediates held constant, an edit and a constant factor, intermediates and one edit, pairs of edits.
 
     Parameters
     ----------
     tree : Node
         The stated right-hand side, which does not match.
     matches : callable
-        From a tree to whether it is right in all trials and how many terms were evaluated.
+        From a tree to how it compares in all trials.
     indices, arrays, scalars, dims
         As for `edits`.
     frozen : mapping of text to callable
@@ -126,35 +157,62 @@ def probable_cause(
         Terms that may be evaluated.
     left, matches_sides
         The left side, and `matches` for both sides.
+    constants
+        What `Match.ratios` may be.
 
     Returns
     -------
     Probable or None
         The same on every machine. None where nothing explains the failure within the budget.
     """
-    account = _Budget(budget)
+    account = _Budget(budget, constants)
     symbols: dict[str, Any] = {
         "indices": tuple(indices),
         "arrays": arrays,
         "scalars": tuple(scalars),
         "dims": tuple(dims),
     }
+    for edit in wrong_sums(Text(tree, Setting.of(**symbols))):
+        if account.admits(edit.tree, matches):
+            return Probable(edit.cause, edit.words, write(edit.tree))
     if left is not None and matches_sides is not None:
         found = _on_the_left(tree, left, matches_sides, symbols, account)
         if found:
             return found
     singles = list(edits(tree, **symbols))
+    missing = account.constant(account.match(tree, matches))
+    if missing:
+        return _multiplied(tree, missing, singles, matches, account)
+    scaled: list[tuple[Edit, Constant]] = []
     for edit in singles:
-        if account.admits(edit.tree, matches):
+        match = account.match(edit.tree, matches)
+        if match.right:
             return Probable(edit.cause, edit.words, write(edit.tree))
+        if factor := account.constant(match):
+            scaled.append((edit, factor))
     for names, agrees in (frozen or {}).items():
         if account.admits(tree, agrees, names):
             return Probable("frozen-statistics", _frozen(names))
+    for edit, factor in scaled[:1]:
+        words = f"{edit.words}; and {_missing(factor)}"
+        return Probable(edit.cause, words, write(factor.of(edit.tree)))
     for names, agrees in (frozen or {}).items():
         for edit in singles:
             if account.admits(edit.tree, agrees, names):
                 return Probable("frozen-statistics", f"{_frozen(names)}; and {edit.words}")
     return _pair(tree, singles, matches, symbols, account)
+
+
+def _multiplied(tree: Node, missing: Constant, singles: list[Edit], matches: Matches, account: _Budget) -> Probable:
+    """A formula that is right but for a constant: a constant in it changed, or one put before it."""
+    for edit in singles:
+        if edit.cause in _CONSTANT and edit.cost < _BEFORE and account.admits(edit.tree, matches):
+            return Probable(edit.cause, edit.words, write(edit.tree))
+    return Probable(missing.cause, _missing(missing), write(missing.of(tree)))
+
+
+def _missing(constant: Constant) -> str:
+    return "wrong sign" if constant.cause == "sign" else f"missing factor {constant.words}"
 
 
 def _frozen(names: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.documents._sites import Setting, Site, free_indices, index_names, sites
 from gradcheck.documents._tidy import tidied
-from gradcheck.documents._tree import Node, Path, replaced
+from gradcheck.documents._tree import Group, List, Node, Path, replaced
 from gradcheck.documents._write import write
 
 QUANTITIES = ("value", "exponent")
@@ -49,7 +49,10 @@ class Text:
 
     def edit(self, site: Site, new: Node, cause: str, cost: float, words: str) -> Edit:
         """The edit that puts `new` at a place."""
-        return Edit(tidied(replaced(self.tree, site.path, new), self.known), cause, cost, words)
+        whole = replaced(self.tree, site.path, new)
+        if isinstance(whole, Group) and whole.kind == "(" and not isinstance(whole.body, List):
+            whole = whole.body
+        return Edit(tidied(whole, self.known), cause, cost, words)
 
     def is_loose(self, tree: Node) -> bool:
         """Whether an edited tree has an index that neither a sum binds nor the left side has."""

@@ -7,9 +7,12 @@ from dataclasses import replace
 from itertools import chain, islice
 
 from gradcheck.documents._edit import Edit, Text
-from gradcheck.documents._edits_factors import factors, missing_factors, numbers, signs, symmetries, transposes
+from gradcheck.documents._edits_factors import numbers, signs, symmetries, transposes
 from gradcheck.documents._edits_indices import bounds, conditions, indices_edited, memberships, relations
-from gradcheck.documents._edits_sums import missing_sums, spurious_sums
+from gradcheck.documents._edits_products import factors, missing_factors
+from gradcheck.documents._edits_sums import missing_sums, spurious_sums, wrong_sums
+from gradcheck.documents._edits_symbols import brackets, functions_replaced, symbols_replaced
+from gradcheck.documents._edits_terms import terms_edited
 from gradcheck.documents._sites import Setting
 from gradcheck.documents._tree import Node
 from gradcheck.documents._write import write
@@ -18,6 +21,7 @@ MOST = 6000
 WORK = 1_000_000  # places that are written down in all
 _FAMILIES: tuple[Callable[[Text], Iterable[Edit]], ...] = (
     missing_sums,
+    wrong_sums,
     spurious_sums,
     signs,
     indices_edited,
@@ -30,6 +34,10 @@ _FAMILIES: tuple[Callable[[Text], Iterable[Edit]], ...] = (
     numbers,
     factors,
     missing_factors,
+    brackets,
+    symbols_replaced,
+    functions_replaced,
+    terms_edited,
 )
 _SLIPS = {
     "swapped-index": "swapped-index",

@@ -1,14 +1,13 @@
-"""Edits of signs, factors, exponents and transposes."""
+"""Edits of signs, numbers, exponents and transposes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, permutations
 
 from gradcheck.documents._edit import Edit, Text, should
-from gradcheck.documents._sites import Site, indexed, is_arguments, is_transposed, transposition_of, with_indices
-from gradcheck.documents._symbols import key_of
-from gradcheck.documents._tidy import added, bracketed, named, negated, tidied, times, without_factor
+from gradcheck.documents._sites import Site, indexed, is_transposed, transposition_of, with_indices
+from gradcheck.documents._symbols import is_named, key_of
+from gradcheck.documents._tidy import added, bracketed, negated, tidied, without_factor
 from gradcheck.documents._tree import (
     Accent,
     Big,
@@ -26,7 +25,6 @@ from gradcheck.documents._tree import (
     Sum,
     Word,
     replaced,
-    walk,
 )
 from gradcheck.documents._write import write
 
@@ -57,7 +55,7 @@ def _is_minus(node: Node) -> bool:
 def _is_exponent(node: Script, text: Text) -> bool:
     if node.sup is None or is_transposed(node) or (isinstance(node.sup, Name) and node.sup.text in ("*", "+", "-")):
         return False
-    return key_of(node) not in text.setting.names
+    return not is_named(node) or key_of(node) not in text.setting.names
 
 
 def numbers(text: Text) -> Iterator[Edit]:
@@ -82,9 +80,22 @@ def numbers(text: Text) -> Iterator[Edit]:
                 )
             yield text.edit(site, Root(node, None), "exponent", 1.6, f"missing root of {write(node)}")
         elif isinstance(node, Number) and node.text.isdigit() and site.path:
-            for step in (1, -1):
-                new = added(node, step)
-                yield text.edit(site, new, "factor", 1.7, should("number", node, new))
+            yield from _counted(text, site, node)
+
+
+def _counted(text: Text, site: Site, node: Number) -> Iterator[Edit]:
+    """A number one off; a factor twice as large, or half as large."""
+    parent = text.parent(site)
+    cause, cost = ("wrong-symbol", 1.45) if isinstance(parent, Sum) and len(parent.terms) > 1 else ("factor", 1.7)
+    cause = "exponent" if site.role == "exponent" else cause
+    for step in (1, -1):
+        new = added(node, step)
+        yield text.edit(site, new, cause, cost, should("number", node, new))
+    if isinstance(parent, Fraction) and site.path[-1] == 0 and not text.slips:
+        for value, even in ((2 * int(node.text), True), (int(node.text) // 2, int(node.text) % 2 == 0)):
+            if even and value:
+                new = Number(str(value))
+                yield text.edit(site, new, "factor", 1.07, should("number", node, new))
 
 
 def _raised(node: Script, power: Node) -> Node:
@@ -149,7 +160,14 @@ def _turned(text: Text, site: Site, node: Product) -> Iterator[Edit]:
             factors = (*node.factors[:k], other, one, *node.factors[k + 2 :])
             new = Product(node.operators, factors, at=node.at)
             words = f"{write(one)} and {write(other)} should be in the other order"
-            yield text.edit(site, new, "transposed", 1.4, words)
+            cause = "not-conformable" if _is_identity(one, text) or _is_identity(other, text) else "transposed"
+            yield text.edit(site, new, cause, 1.4, words)
+
+
+def _is_identity(node: Node, text: Text) -> bool:
+    """Whether a node is `I` or `I_n`: where it stands is a matter of its size, not of its value."""
+    base = node.base if isinstance(node, Script) else node
+    return base == Name("I") and "I" not in text.setting.names
 
 
 def _has_mark(site: Site, text: Text) -> bool:
@@ -158,7 +176,7 @@ def _has_mark(site: Site, text: Text) -> bool:
 
 
 def _is_matrix(node: Node, text: Text) -> bool:
-    if isinstance(node, Script) and node.base == Name("I") and "I" not in text.setting.names:
+    if isinstance(node, Script) and _is_identity(node, text):
         return node.sup is None
     if isinstance(node, Script) and (node.sup is not None or indexed(node, text.setting).indices):
         return False
@@ -225,115 +243,3 @@ def _twos(text: Text, path: Path) -> Iterator[tuple[Path, int, Product]]:
             for k, factor in enumerate(site.node.factors):
                 if factor == Number("2"):
                     yield site.path, k, site.node
-
-
-def factors(text: Text) -> Iterator[Edit]:
-    """A factor too many; a factor of 2, 1/2, of a size."""
-    for site in text.quantities:
-        node = site.node
-        if isinstance(node, Product):
-            for k, factor in enumerate(node.factors):
-                if not any(map(is_arguments, node.factors[k : k + 2])) and not _is_operator(factor):
-                    words = f"spurious factor {write(factor)}"
-                    yield text.edit(site, without_factor(node, k), "spurious-factor", 1.6, words)
-        elif isinstance(node, Fraction) and site.role == "value":
-            if not isinstance(node.over, Number):
-                new = Fraction(Number("1"), node.under, at=node.at)
-                yield text.edit(site, new, "spurious-factor", 1.65, f"spurious factor {write(node.over)}")
-            cause = "factor" if isinstance(node.under, Number) else "spurious-factor"
-            yield text.edit(site, node.over, cause, 1.65, f"spurious divisor {write(node.under)}")
-    for site in _scopes(text):
-        cost = 0.0 if not site.path else 0.1
-        yield text.edit(site, times(Number("2"), _factor(site.node)), "factor", 1.1 + cost, "missing factor 2")
-        half = Fraction(Number("1"), Number("2"))
-        yield text.edit(site, times(half, _factor(site.node)), "factor", 1.1 + cost, "missing factor 1/2")
-        if text.slips:
-            continue
-        for name in text.setting.dims:
-            size = named(name)
-            mean = times(Fraction(Number("1"), size), _factor(site.node))
-            yield text.edit(site, mean, "missing-mean", 1.15 + cost, f"missing factor 1/{name}: a mean, not a sum")
-            yield text.edit(site, times(size, _factor(site.node)), "factor", 1.2 + cost, f"missing factor {name}")
-
-
-def _is_operator(node: Node) -> bool:
-    return isinstance(node, Derivative) and node.of is None
-
-
-def _factor(node: Node) -> Node:
-    return bracketed(node) if isinstance(node, Sum) else node
-
-
-def _scopes(text: Text) -> Iterator[Site]:
-    """Where a factor can be missing: the whole, each term, the body of each sum, both parts of a fraction."""
-    for site in text.sites:
-        parent = text.parent(site)
-        if site.role != "value" or (isinstance(site.node, Sum | Number) and parent is not None):
-            continue
-        opened = isinstance(parent, Group) and parent.kind in ("(", "[") and isinstance(site.node, Product | Big)
-        summed = isinstance(parent, Big) and parent.body is site.node
-        if parent is None or opened or summed or isinstance(parent, Sum | Fraction):
-            yield site
-
-
-def missing_factors(text: Text) -> Iterator[Edit]:
-    """A factor missing, inside a sum too: each scalar, each array with each order of indices."""
-    if text.slips:
-        return
-    matrix = not text.setting.indices and not text.indices
-    for site in _scopes(text):
-        cost = 0.05 * len(site.path)
-        inside = any(isinstance(part, Big) for _, part in walk(site.node))
-        for words, factor, price in _candidates(text, site, matrix):
-            new = times(factor, _factor(site.node))
-            where = " inside the sum" if site.path and not inside else ""
-            yield text.edit(site, new, "missing-factor", price + cost, f"missing factor {words}{where}")
-        if matrix and not isinstance(site.node, Sum):
-            yield from _missing_matrices(text, site)
-
-
-def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Node, float]]:
-    for name in text.setting.scalars:
-        factor = named(name)
-        yield name, factor, 1.6
-        yield f"1/{name}", Fraction(Number("1"), factor), 1.8
-    admitted = tuple(name for name in text.indices if name in (*site.bound, *text.setting.indices)) or text.indices
-    for name, rank in text.setting.arrays.items():
-        if not rank:
-            yield name, named(name), 1.6
-        elif not matrix:
-            for order in islice(permutations(admitted, rank), ORDERS):
-                factor = _with_order(name, order)
-                yield write(factor), factor, 1.65 + 0.01 * rank
-
-
-def _with_order(name: str, order: tuple[str, ...]) -> Node:
-    return _indexed(named(name), tuple(map(Name, order)))
-
-
-def _indexed(base: Node, items: tuple[Node, ...]) -> Node:
-    if isinstance(base, Derivative):
-        return Derivative(base.sign, base.of, _indexed(base.by, items))
-    if isinstance(base, Script) and base.sub is not None and base.sup is None:
-        return Script(base.base, List((base.sub, *items)), None, base.primes)
-    sub = items[0] if len(items) == 1 else List(items)
-    return Script(base, sub, None)
-
-
-def _missing_matrices(text: Text, site: Site) -> Iterator[Edit]:
-    mark = transposition_of(text.tree)
-    whole = site.node
-    for name, rank in text.setting.arrays.items():
-        if not rank:
-            continue
-        plain = named(name)
-        yield text.edit(site, times(plain, whole), "missing-factor", 1.7, f"missing factor {name}")
-        if rank > 2:
-            continue
-        turned = Script(plain, None, mark) if not isinstance(plain, Script) else Script(plain.base, plain.sub, mark)
-        for factor in (plain, turned):
-            words = f"missing factor {write(factor)}"
-            yield text.edit(site, Product(("",), (factor, whole)), "missing-factor", 1.7, words)
-            yield text.edit(site, Product(("",), (whole, factor)), "missing-factor", 1.7, words)
-            diagonal = Product(("\\odot",), (factor, whole))
-            yield text.edit(site, diagonal, "missing-factor", 1.75, words)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from gradcheck.documents._edit import Edit, Text, listed
-from gradcheck.documents._sites import Site, bound_names, dangling_sites, is_arguments, renamed
+from gradcheck.documents._sites import Site, bound_names, dangling_sites, free_indices, is_arguments, renamed
 from gradcheck.documents._tidy import bracketed
 from gradcheck.documents._tree import Big, Group, List, Name, Node, Path, Relation, Such, Sum
 
@@ -25,6 +25,23 @@ def missing_sums(text: Text) -> Iterator[Edit]:
                 cost = 0.5 + 0.01 * len(site.path) + 0.1 * (len(names) - count)
                 yield text.edit(site, summed(site.node, chosen), "missing-sum", cost, _over(chosen))
     yield from _renamed_sums(text)
+
+
+def wrong_sums(text: Text) -> Iterator[Edit]:
+    """A sum that runs over an index of the left side, or over one that is not used, in place of one that dangles."""
+    loose = dict.fromkeys(
+        site.node.text for site in dangling_sites(text.tree, text.setting) if isinstance(site.node, Name)
+    )
+    for site in text.sites if loose and not text.slips else ():
+        node = site.node
+        if not isinstance(node, Big) or node.sub is None:
+            continue
+        used = free_indices(node.body, text.setting, (), {}) if node.body is not None else frozenset()
+        for name in bound_names(node.sub):
+            if name in text.setting.indices or name not in used:
+                for other in loose:
+                    new = Big(node.op, renamed(node.sub, name, other), node.sup, node.body, at=node.at)
+                    yield text.edit(site, new, "wrong-index", 0.4, f"the sum over {name} should run over {other}")
 
 
 def _over(names: tuple[str, ...]) -> str:

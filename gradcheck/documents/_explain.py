@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._causes import Probable, known, probable_cause
+from gradcheck.documents._causes import Match, Matches, Probable, known, probable_cause
 from gradcheck.documents._classify import Item
 from gradcheck.documents._compare import compared
 from gradcheck.documents._elaborate import elaborate
@@ -15,6 +15,7 @@ from gradcheck.documents._errors import Refusal
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._model import Block
+from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit
 from gradcheck.documents._results import Result
 from gradcheck.documents._symbols import Symbols
@@ -29,7 +30,6 @@ _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relat
 _SECONDS = 4.0  # for one search, so that a slow one leaves time for the others
 _TERMS = 10_000_000  # of one edit in one trial
 _SINGLES = 4  # intermediates that are held one by one
-Matches = Callable[[Node], tuple[bool, float]]
 
 
 @dataclass(slots=True)
@@ -58,6 +58,10 @@ class Search:
     budget: int
     deadline: float
     _heads: dict[str, tuple[Formula, list[Value]]] = field(default_factory=dict)
+    _constants: list[Constant] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._constants = self._numbers()
 
     def cause(self, left: Node, right: Node) -> Probable | None:
         """The likeliest small edit that makes `right` agree with `left`."""
@@ -67,10 +71,10 @@ class Search:
             return None
         indices = [head.ranges[label].name for label in head.free]
 
-        def sides(one: Node, other: Node) -> tuple[bool, float]:
+        def sides(one: Node, other: Node) -> Match:
             return self._matches(one, other, self.symbols, self.worlds, "")
 
-        def matches(tree: Node) -> tuple[bool, float]:
+        def matches(tree: Node) -> Match:
             return sides(left, tree)
 
         found = known(self.symbols)
@@ -82,6 +86,7 @@ class Search:
             budget=self.budget,
             left=left,
             matches_sides=sides,
+            constants=self._constants,
             **found,
         )
 
@@ -96,7 +101,7 @@ class Search:
         symbols.held |= frozenset(subset)
         worlds: list[World] = []
 
-        def matches(tree: Node) -> tuple[bool, float]:
+        def matches(tree: Node) -> Match:
             if not worlds:
                 for world in self.worlds:
                     trial = trial_of(symbols, self.ties, world.trial.seed, world.trial.number)
@@ -105,25 +110,44 @@ class Search:
 
         return matches
 
-    def _matches(
-        self, left: Node, right: Node, symbols: Symbols, worlds: Sequence[World], held: str
-    ) -> tuple[bool, float]:
+    def _matches(self, left: Node, right: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> Match:
         if time.perf_counter() > self.deadline:
-            return False, float("inf")
+            return Match(False, float("inf"))
         terms = 0
+        ratios: list[float] = []
         try:
             head, values = self._head(left, symbols, worlds, held)
             for world in worlds:
                 world.trial.meter.terms, world.trial.meter.budget = 0, _TERMS
             stated = elaborate(right, symbols, head, conditions=self.conditions)
             for world, value in zip(worlds, values, strict=True):
-                good = compared(head, stated, world, value).agrees
+                outcome = compared(head, stated, world, value)
                 terms += world.trial.meter.terms
-                if not good:
-                    return False, float(terms)
+                share = 1.0 if outcome.agrees else ratio(outcome.stated, outcome.numerical, outcome.limit)
+                if share is None or (ratios and (share == 1.0) != (ratios[0] == 1.0)):
+                    return Match(False, float(terms))
+                ratios.append(share)
+                if share != 1.0 and not any(one.is_near(ratios) for one in self._constants):
+                    return Match(False, float(terms))
         except (Refusal, Limit, ValueError):
-            return False, float(max(terms, *(world.trial.meter.terms for world in worlds), 0))
-        return True, float(terms)
+            return Match(False, float(max(terms, *(world.trial.meter.terms for world in worlds), 0)))
+        right_everywhere = all(share == 1.0 for share in ratios)
+        return Match(right_everywhere, float(terms), () if right_everywhere else tuple(ratios))
+
+    def _numbers(self) -> list[Constant]:
+        """The constants of the block, with their values in each trial."""
+        sizes = {
+            key: tuple(float(world.trial.sizes[self.symbols.resolved(key)]) for world in self.worlds)
+            for key in sorted(self.symbols.dims)
+            if all(self.symbols.resolved(key) in world.trial.sizes for world in self.worlds)
+        }
+        scalars: dict[str, tuple[float, ...]] = {}
+        for key, symbol in sorted(self.symbols.table.items()):
+            if symbol.kind in ("real", "positive") and not symbol.callable and self.symbols.rank(symbol) == 0:
+                values = _single(key, self.worlds)
+                if values:
+                    scalars[key] = values
+        return constants(len(self.worlds), sizes, scalars)
 
     def _head(self, left: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> tuple[Formula, list[Value]]:
         key = f"{held} | {write(left)}"
@@ -175,6 +199,15 @@ def explained(
     suggestion = f"{found.left} = {found.suggestion}" if found.left else found.suggestion
     message = f"{result.message}; probable cause: {found.message}" if result.message else found.message
     return replace(result, cause=found.cause, message=message, suggestion=suggestion)
+
+
+def _single(key: str, worlds: Sequence[World]) -> tuple[float, ...]:
+    """The number that a symbol is in each trial; none for what is no number, or has no value."""
+    try:
+        arrays = [world.value(key).array for world in worlds]
+    except (Refusal, Limit):
+        return ()
+    return tuple(float(array.real.item()) for array in arrays) if all(array.size == 1 for array in arrays) else ()
 
 
 def _intermediates(left: Node, symbols: Symbols, world: World) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._subscripts import letters, split
-from gradcheck.documents._symbols import items_of_subscript, key_of
+from gradcheck.documents._symbols import is_named, items_of_subscript, key_of
 from gradcheck.documents._tree import (
     Accent,
     Big,
@@ -80,6 +80,8 @@ class Indexed:
 def indexed(node: Script, setting: Setting) -> Indexed:
     """The name and the indices of a script, the longest declared name first."""
     items, commas = items_of_subscript(node.sub)
+    if not is_named(node):
+        return Indexed("", (), _split(items, commas, "", setting), commas)
     for taken in range(len(items), -1, -1):
         sub = None if not taken else items[0] if taken == 1 else List(items[:taken])
         for sup in dict.fromkeys((node.sup, None)):
@@ -205,7 +207,7 @@ def _script_roles(node: Script, role: str, setting: Setting) -> Sequence[str | i
         else:
             found.append(taken if taken else "index")
     if node.sup is not None:
-        named = is_transposed(node) or key_of(node) in setting.names
+        named = is_transposed(node) or (is_named(node) and key_of(node) in setting.names)
         found.append("name" if named else "exponent")
     return found
 

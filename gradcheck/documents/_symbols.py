@@ -80,6 +80,8 @@ class Found:
 
 def _plain(node: Node) -> Node:
     """A name without what does not count: upright words become names."""
+    if isinstance(node, Name):
+        return node
     node = rebuilt(node, tuple(_plain(child) for child in children(node)))
     return Name(node.text) if isinstance(node, Word) else node
 
@@ -88,6 +90,13 @@ def _plain(node: Node) -> Node:
 def key_of(node: Node) -> str:
     """The canonical text of a name."""
     return write(_plain(node))
+
+
+def is_named(node: Node) -> bool:
+    """Whether a node may be a name, with scripts or without: no brackets, no numbers."""
+    while isinstance(node, Script):
+        node = node.base
+    return isinstance(node, Name | Word | Accent)
 
 
 def items_of_subscript(node: Node | None) -> tuple[tuple[Node, ...], bool]:
@@ -286,6 +295,8 @@ class Symbols:
         """The symbol that a name with scripts is, the longest name first."""
         if not isinstance(node, Script):
             return next((Found(found) for found in map(self.symbol, _spellings(node)) if found), None)
+        if not is_named(node):
+            return None
         if isinstance(node.base, Script) and not (node.base.sub is not None and node.sub is not None):
             inner = self.find(node.base)
             if inner and not inner.items and inner.sup is None and not inner.primes:
@@ -332,5 +343,5 @@ def _spellings(node: Node) -> tuple[str, ...]:
     if isinstance(node, Number):
         return ()
     if isinstance(node, Script):
-        return tuple(key_of(replace(node, base=base)) for base in _bases(node.base))
+        return tuple(key_of(replace(node, base=base)) for base in _bases(node.base)) if is_named(node) else ()
     return tuple(key_of(base) for base in _bases(node)) if isinstance(node, Name | Word | Accent) else ()

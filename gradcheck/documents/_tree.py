@@ -167,15 +167,19 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def rebuilt(node: N, new: tuple[Node, ...]) -> N:
-    """A copy of `node` with other children, as many as it has."""
+    """A copy of `node` with other children, as many as it has; `node` itself where they are the same ones."""
     rest = iter(new)
     changed: dict[str, Any] = {}
     for name in node.__dataclass_fields__:
         value = getattr(node, name)
         if isinstance(value, Node):
-            changed[name] = next(rest)
+            one = next(rest)
+            if one is not value:
+                changed[name] = one
         elif isinstance(value, tuple):
-            changed[name] = tuple(next(rest) if isinstance(item, Node) else item for item in value)
+            items = tuple(next(rest) if isinstance(item, Node) else item for item in value)
+            if any(item is not before for item, before in zip(items, value, strict=True)):
+                changed[name] = items
     return replace(node, **changed) if changed else node
 
 
