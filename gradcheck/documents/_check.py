@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.documents import _expression as e
 from gradcheck.documents._classify import Item, Kind, is_unspecified
 from gradcheck.documents._compare import Outcome, compared, number, same
+from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import (
     Blocked,
@@ -32,12 +33,9 @@ from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import verdict_of
 from gradcheck.documents._results import Result, Verdict
-from gradcheck.documents._tied import Tie, disagreement, overrides, tie_by_heading, trial_of
+from gradcheck.documents._tied import Tie, disagreement, tie_by_heading
 from gradcheck.documents._tree import Node, Word, walk
 from gradcheck.documents._world import World
-
-TERMS = 200_000_000  # evaluated terms of one statement in one trial
-_DOMAINS = 12  # trials until one stays within the domains
 
 
 @dataclass(slots=True)
@@ -48,6 +46,7 @@ class _Member:
     outcomes: list[Outcome] = field(default_factory=list)
     refusal: Refusal | None = None
     stated: tuple[Item, Node | Refusal | Limit] | None = None
+    worlds: list[World] | None = None
 
 
 class Checker:
@@ -60,26 +59,17 @@ class Checker:
         self.block = block
         self.symbols = block.symbols
         self.file = file
-        self.seed = seed
-        self.trials = trials
+        self.draws = Draws(block, seed, trials)
         self.search = search
         self.deadline = deadline
         self.members: list[_Member] = []
         self.slopes: dict[float, int] = {}  # what is taken for ReLU'(0), and on which line
         self.kinks = Kinks(self.symbols, block.ties, seed)
-        self._worlds: list[World] | None = None
 
     @property
     def worlds(self) -> list[World]:
         """The values of the symbols in each trial."""
-        if self._worlds is None:
-            self._worlds = [self._world(number) for number in range(self.trials)]
-        return self._worlds
-
-    def _world(self, number: int) -> World:
-        trial = trial_of(self.symbols, self.block.ties, self.seed, number)
-        trial.meter.budget = TERMS
-        return World(trial, overrides(trial.symbols, self.block.ties))
+        return self.draws.worlds
 
     def check(self) -> None:
         """Judge all displayed statements, in order."""
@@ -97,7 +87,8 @@ class Checker:
         """Look for the causes of what fails."""
         for one in self.members:
             if one.result.verdict is Verdict.FAIL and one.stated is not None and time.perf_counter() < self.deadline:
-                one.result = explained(*one.stated, one.result, self.block, self.worlds, self.search, self.deadline)
+                worlds = one.worlds or self.worlds
+                one.result = explained(*one.stated, one.result, self.block, worlds, self.search, self.deadline)
 
     @property
     def results(self) -> list[Result]:
@@ -200,8 +191,8 @@ class Checker:
                         return _Member(self._result(item, member, Verdict.DEF, error.message))
                     raise
                 self.symbols.index(name, size)
-                self.kinks = Kinks(self.symbols, self.block.ties, self.seed)
-                self._worlds = None
+                self.kinks = Kinks(self.symbols, self.block.ties, self.draws.seed)
+                self.draws.forget()
         return self._checked(item, member, tree, before)
 
     def _refused(self, item: Item, member: Member, error: Refusal | Limit, before: Sequence[_Member] = ()) -> _Member:
@@ -237,13 +228,15 @@ class Checker:
         if is_definition and item.defines is not None and item.defines.parameters and not self._applies(head):
             return _Member(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
         try:
-            outcomes = self._outcomes(head, stated)
+            outcomes, worlds = self._outcomes(head, stated)
         except Blocked as error:
             self._fit(error, head, stated)
             raise
         if is_definition and all(one.agrees for one in outcomes):
             return self._definition(item, member, tree, outcomes)
-        return self._judged(item, member, tree, head, stated, outcomes, before)
+        judged = self._judged(item, member, tree, head, stated, outcomes, before)
+        judged.worlds = worlds
+        return judged
 
     def _fit(self, blocked: Blocked, head: Formula, stated: Formula) -> None:
         """Raise Conformability where not even the declared shapes of what is blocked fit."""
@@ -301,24 +294,23 @@ class Checker:
             gaps = [disagreement(tie, world) for world in self.worlds]
         return next((f"differs from {tie.op.name}: {gap}" for gap in gaps if gap), None)
 
-    def _outcomes(self, head: Formula, stated: Formula) -> list[Outcome]:
+    def _outcomes(self, head: Formula, stated: Formula) -> tuple[list[Outcome], list[World]]:
+        """The outcome of each trial, with its values; another stands in where one leaves a domain."""
         found: list[Outcome] = []
-        error: Domain | None = None
-        for position, world in enumerate(self.worlds):
-            for attempt in range(_DOMAINS):
+        worlds: list[World] = []
+        for position in range(len(self.worlds)):
+            error: Domain | None = None
+            for world in self.draws.at(position):
                 world.trial.meter.terms = 0
                 try:
                     found.append(compared(head, stated, world))
+                    worlds.append(world)
                     break
                 except Domain as refusal:
                     error = refusal
-                    world = self._world(self.trials * (attempt + 1) + position)
-                    self.worlds[position] = world
             else:
-                break
-        if len(found) < len(self.worlds) and error is not None:
-            raise error
-        return found
+                raise error or Domain("no trial", 0)
+        return found, worlds
 
     def _judged(
         self,

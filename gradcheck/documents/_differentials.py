@@ -43,7 +43,7 @@ def differential(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression:
             name = write(target)
             raise Conformability(f"a derivative by the transpose of {name}: its vec is meant", by.at, "missing-vec")
         layout = "row"
-    items = found.items if rank is None or not found.items else own.split(found.items, found.commas, rank)
+    items = own.split(found.items, found.commas, rank) if found.items else ()
     if items and rank == 0:
         raise Undeclared(write(target), target.at)
     indices = tuple(own.item(item) for item in items)

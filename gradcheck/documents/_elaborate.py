@@ -15,7 +15,7 @@ from gradcheck.documents._expression import Expression, Formula, Range
 from gradcheck.documents._records import Limit
 from gradcheck.documents._scripts import group_scripted, raised, special
 from gradcheck.documents._sizes import Size
-from gradcheck.documents._subscripts import joined_letters, split, with_upper_indices
+from gradcheck.documents._subscripts import joined_letters, letters, split, with_upper_indices
 from gradcheck.documents._symbols import Found, Symbols, key_of
 from gradcheck.documents._terms import product
 from gradcheck.documents._tree import (
@@ -203,8 +203,10 @@ class Elaborator:
             if isinstance(index, e.Index):
                 self.ranges[index.label].uses.append((source, axis))
 
-    def split(self, items: tuple[Node, ...], commas: bool, rank: int) -> tuple[Node, ...]:
-        """The indices that subscript items are."""
+    def split(self, items: tuple[Node, ...], commas: bool, rank: int | None) -> tuple[Node, ...]:
+        """The indices that subscript items are; each letter is one where nothing tells how many there are."""
+        if rank is None:
+            return items if commas else tuple(letter for item in items for letter in letters(item))
         indices = split(items, commas, rank, lambda node: self.symbols.size(node) is not None)
         for index in indices if len(indices) == rank else ():
             if joined_letters(index) and not any(self._is_number(part) for part in getattr(index, "factors", ())):
@@ -353,14 +355,18 @@ class Elaborator:
         """A symbol with what is left of its scripts."""
         key, rank = found.symbol.key, self.symbols.rank(found.symbol)
         found = with_upper_indices(found, rank)
-        if found.primes:
-            raise Unsupported(f"{write(node)}: a derivative without an argument in parentheses", node.at)
         variable = e.Variable(key, at=node.at)
+        if found.primes:
+            parameters = found.symbol.definition.parameters if found.symbol.definition else ()
+            if len(parameters) != 1 or found.items:
+                raise Unsupported(f"{write(node)}: a derivative without an argument in parentheses", node.at)
+            call = e.Call(key, (e.Variable(parameters[0], at=node.at),), found.primes, at=node.at)
+            return self.raised(call, found.sup, node.at)
         if not found.items:
             return self.raised(variable, found.sup, node.at)
         if rank == 0 and found.symbol.axes is not None:
             raise Undeclared(key_of(node), node.at, f"{key} is declared without indices; {write(node)} is not declared")
-        items = found.items if rank is None else self.split(found.items, found.commas, rank)
+        items = self.split(found.items, found.commas, rank)
         return self.raised(self.take(variable, items), found.sup, node.at)
 
     def raised(self, base: Expression, sup: Node | None, at: int) -> Expression:

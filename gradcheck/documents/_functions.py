@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.documents._errors import Conformability, Unsupported
 from gradcheck.documents._value import Array, Flexible, Meter, Value, entrywise
 
+_UNDEFINED = complex(np.nan, np.nan)  # a derivative that is undefined, too
 _POWERS = 64  # integer exponents up to here are products
 
 
@@ -50,13 +51,13 @@ def _rounded_power(base: Array, exponent: Array) -> Array:
 def _log(z: Array) -> Array:
     """The logarithm; NaN where the real part is negative."""
     if np.iscomplexobj(z):
-        return np.where(z.real < 0, np.nan, np.log(z))
+        return np.where(z.real < 0, _UNDEFINED, np.log(z))
     return np.asarray(np.log(z))
 
 
 def _sqrt(z: Array) -> Array:
     if np.iscomplexobj(z):
-        return np.where(z.real < 0, np.nan, np.sqrt(z))
+        return np.where(z.real < 0, _UNDEFINED, np.sqrt(z))
     return np.asarray(np.sqrt(z))
 
 

@@ -71,6 +71,8 @@ def gather(source: Value, indices: Sequence[Value], plain: Sequence[str | None],
 
 def _position(index: Value, size: int, axis: int, place: Place) -> tuple[Value, Value | None]:
     """The position along an axis, moved inside; and where it was inside, unless it is everywhere that counts."""
+    if not size and index.array.size:
+        raise Outside(f"axis {axis} of {place.name} has no entries", place.at, "out-of-range")
     exact = index.array.real - place.base
     position = np.round(exact)
     whole = position == exact

@@ -170,7 +170,8 @@ class Usage:
 def is_letter(node: Node) -> bool:
     """Whether a name is a letter, Greek ones included, and no function or sign."""
     name = node.body if isinstance(node, Accent) and node.command != "\\mathbb" else node
-    return isinstance(name, Name) and (len(name.text) == 1 or name.text.lstrip("\\").lower() in _GREEK)
+    letter = name.text.partition("_{")[0] if isinstance(name, Name) else ""
+    return len(letter) == 1 or letter.lstrip("\\").lower() in _GREEK
 
 
 def _is_bracket(node: Node) -> bool:

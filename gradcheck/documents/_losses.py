@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from gradcheck.documents._classify import Item, arguments, is_unspecified, plain
+from gradcheck.documents._classify import Item, Kind, arguments, is_gradient, is_unspecified, plain
+from gradcheck.documents._gradients import names_in, schemed
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Derivative, Name, Node, Product, Script, walk
+from gradcheck.documents._tree import Accent, Derivative, Group, Name, Node, Product, Script, walk
+
+Upstream = tuple[str, str, str, Item]
 
 
 def stem(node: Node, symbols: Symbols) -> str:
@@ -20,11 +23,64 @@ def stem(node: Node, symbols: Symbols) -> str:
     return key_of(node)
 
 
-def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[tuple[str, str, str, Item]]) -> None:
+def upstreams(symbols: Symbols, items: Sequence[Item], declared: Collection[str]) -> list[Upstream]:
+    """`g_{ij} = \\frac{\\partial L}{\\partial y_{ij}}`: name, loss, output; `declared` names have a meaning already."""
+    found: list[Upstream] = []
+    for item in items:
+        rights = item.rights
+        if item.kind is not Kind.CLAIM or item.statement.continues or not rights:
+            continue
+        left, right = item.head, rights[0][1]
+        if is_gradient(left) and plain(right) and rights[0][0].relation == "=:":
+            left, right = right, left
+        if not plain(left) or not is_gradient(right):
+            continue
+        while isinstance(right, Group):
+            right = right.body
+        if not isinstance(left, Node) or not isinstance(right, Derivative) or right.of is None:
+            continue
+        name, of = stem(left, symbols), stem(right.by, symbols)
+        item.kind = Kind.UPSTREAM
+        if name not in declared and (name, key_of(right.of), of) not in [one[:3] for one in found]:
+            found.append((name, key_of(right.of), of, item))
+    return found
+
+
+def more_upstreams(
+    symbols: Symbols, items: Sequence[Item], given: Sequence[Upstream], prefixes: Sequence[str]
+) -> list[Upstream]:
+    """Names of gradients that are formed like the given ones, or with a d before: `\\bar{w}` beside `\\bar{y}`."""
+    stated = [(item.head, item) for item in items if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
+    trees = [tree for item in items if not item.statement.display.inline for tree in item.readable]
+    names = [*names_in(trees), *(stem(head, symbols) for head, _ in stated if plain(head))]
+    names = [name for name in names if symbols.symbol(name) is None]
+    arrays = frozenset(
+        {*names, *symbols.table, *(stem(node, symbols) for t in trees for _, node in walk(t) if plain(node))}
+    )
+    losses = [one[1] for one in given]
+    losses += [
+        key_of(n.of) for t in trees for _, n in walk(t) if isinstance(n, Derivative) and isinstance(n.of, Name | Accent)
+    ]
+    found = list(schemed([(name, of) for name, _, of, _ in given], names, arrays, prefixes))
+    heads = {stem(head, symbols): item for head, item in stated if plain(head)}
+    of_name = dict(found)
+    for name, of in found:
+        right = (
+            {of_name[other] for other in names_in(heads[name].readable[1:]) if other in of_name}
+            if name in heads
+            else ()
+        )
+        if any(_depends(heads, symbols, of, other) for other in right if other != of):
+            return []  # differentials: what goes in comes first
+    return [(name, losses[0] if losses else "L", of, heads.get(name, items[0])) for name, of in found]
+
+
+def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
     """Declare losses with their upstream gradients; a gradient of an intermediate is a name for it."""
     by_loss: dict[str, list[tuple[str, str]]] = {}
     for name, loss, of, _ in upstream:
         by_loss.setdefault(loss, []).append((name, of))
+    explicit = {(name, of) for name, _, of, item in upstream if item.kind is Kind.UPSTREAM}
     heads = {symbols.resolved(item.defines.name): item for item in items if item.defines}
     for loss, pairs in by_loss.items():
         known = symbols.symbol(loss)
@@ -33,9 +89,12 @@ def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[t
                 symbols.gradient(name, loss, of)
             continue
         outputs = {symbols.resolved(of) for _, of in pairs}
-        inner = {of for of in outputs if any(_depends(heads, symbols, other, of) for other in outputs - {of})}
+        inner = {of for of in outputs if any(_depends(heads, symbols, other, of) for other in heads if other != of)}
         last = [(name, of) for name, of in pairs if symbols.resolved(of) not in inner]
-        symbols.loss(loss, last or pairs)
+        sure = [pair for pair in last if pair in explicit or symbols.resolved(pair[1]) in heads]
+        if not sure and not any(pair in explicit for pair in pairs):
+            continue
+        symbols.loss(loss, sure or last or pairs)
         for name, of in pairs:
             if (name, of) not in last and last:
                 symbols.gradient(name, loss, of)

@@ -15,20 +15,21 @@ from gradcheck.documents._classify import (
     arguments,
     classified,
     head_in,
-    is_gradient,
     is_unspecified,
     plain,
 )
 from gradcheck.documents._definitions import Definitions
 from gradcheck.documents._entries import Define, OpTie
 from gradcheck.documents._errors import Refusal
+from gradcheck.documents._gradients import prefixes_in, with_gradients
 from gradcheck.documents._infer import declare_outputs, infer_shapes
-from gradcheck.documents._losses import infer_losses, name_gradients, stem
+from gradcheck.documents._labels import Labels
+from gradcheck.documents._losses import Upstream, infer_losses, more_upstreams, name_gradients, upstreams
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._spaces import size_from, space_axes
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
-from gradcheck.documents._tree import Derivative, Group, Node, Product
+from gradcheck.documents._tree import Node, Product
 from gradcheck.documents._tying import declare_tie
 
 _KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
@@ -93,6 +94,7 @@ class _Builder:
         self.defines: list[Define] = []
         self.ties: list[Tie] = []
         self.notes: list[str] = []
+        self.prefixes: tuple[str, ...] = ()
 
     def block(self, statements: Sequence[Statement]) -> Block:
         symbols = self.symbols
@@ -105,7 +107,7 @@ class _Builder:
         self._each("names", self._words)
         self._options()
         self._declared()
-        items = self._items(statements)
+        items = self._renamed(self._items(statements))
         for item in items:
             self._space(item)
         for item in items:
@@ -260,6 +262,22 @@ class _Builder:
             last = item if not statement.display.inline else last
         return items
 
+    def _renamed(self, items: list[Item]) -> list[Item]:
+        """With names such as `W_1` and `dW` as one name."""
+        stated = [item for item in items if item.kind is not Kind.ALONE]
+        heads = [item.head for item in stated if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
+        labels = Labels(self.symbols, [item.readable for item in stated], heads)
+        self.prefixes = prefixes_in(self.symbols, [item.readable for item in stated], heads)
+
+        def named(tree: Node) -> Node:
+            return with_gradients(labels.applied(tree), self.prefixes)
+
+        for item in items:
+            item.trees = [named(tree) if isinstance(tree, Node) else tree for tree in item.trees]
+            item.head = named(item.head) if isinstance(item.head, Node) else item.head
+            item.conditions = [named(tree) for tree in item.conditions]
+        return items
+
     def _space(self, item: Item) -> None:
         """`X \\in \\mathbb{R}^{C \\times N}` declares X."""
         members = item.statement.members
@@ -294,31 +312,14 @@ class _Builder:
         if size is not None and names <= self.symbols.dims.keys() - {key}:
             self.symbols.dims[key] = size
 
-    def _upstreams(self, items: Iterable[Item]) -> list[tuple[str, str, str, Item]]:
-        """`g_{ij} = \\frac{\\partial L}{\\partial y_{ij}}`: name, loss, output."""
+    def _upstreams(self, items: Sequence[Item]) -> list[Upstream]:
+        """The names of gradients: those that the text gives, and those formed like them."""
         declared = {u.name for one in self._all("loss") for u in one.upstream}
         declared |= {u.name for ones in self._all("grad") for u in ones}
-        found: list[tuple[str, str, str, Item]] = []
-        for item in items:
-            rights = item.rights
-            if item.kind is not Kind.CLAIM or item.statement.continues or not rights:
-                continue
-            left, right = item.head, rights[0][1]
-            if is_gradient(left) and plain(right) and rights[0][0].relation == "=:":
-                left, right = right, left
-            if not plain(left) or not is_gradient(right):
-                continue
-            while isinstance(right, Group):
-                right = right.body
-            if not isinstance(left, Node) or not isinstance(right, Derivative) or right.of is None:
-                continue
-            name, of = stem(left, self.symbols), stem(right.by, self.symbols)
-            item.kind = Kind.UPSTREAM
-            if name not in declared and (name, key_of(right.of), of) not in [one[:3] for one in found]:
-                found.append((name, key_of(right.of), of, item))
-        return found
+        given = upstreams(self.symbols, items, declared)
+        return given if declared else [*given, *more_upstreams(self.symbols, items, given, self.prefixes)]
 
-    def _heads(self, items: Sequence[Item], upstream: Sequence[tuple[str, str, str, Item]]) -> None:
+    def _heads(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         """Which statements may be definitions."""
         taken = {one[0] for one in upstream} | {u.name for ones in self._all("grad") for u in ones}
         for item in items:
@@ -332,7 +333,12 @@ class _Builder:
             if item.statement.display.inline and not (right is not None and item.statement.members[1].relation == ":="):
                 continue
             item.defines = head
-            item.kind = Kind.DEFINITION
+        functions = {item.defines.name for item in items if item.defines and item.defines.parameters}
+        for item in items:
+            if item.defines and item.defines.name.rstrip("'") in functions - {item.defines.name}:
+                item.defines = None  # the derivative of a function
+            elif item.defines:
+                item.kind = Kind.DEFINITION
 
     def _lets(self) -> set[str]:
         names = set()
@@ -344,7 +350,7 @@ class _Builder:
 
     # losses and definitions
 
-    def _losses(self, items: Sequence[Item], upstream: Sequence[tuple[str, str, str, Item]]) -> None:
+    def _losses(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         symbols = self.symbols
 
         def declare(loss: Any) -> None:

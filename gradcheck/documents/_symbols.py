@@ -18,7 +18,20 @@ from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._tree import Accent, Group, List, Name, Node, Number, Script, Word, children, rebuilt
 from gradcheck.documents._write import write
 
-KINDS = ("real", "positive", "mask", "simplex", "symmetric", "labels", "function", "set", "loss", "upstream", "blocked")
+KINDS = (
+    "real",
+    "positive",
+    "unit",
+    "mask",
+    "simplex",
+    "symmetric",
+    "labels",
+    "function",
+    "set",
+    "loss",
+    "upstream",
+    "blocked",
+)
 _WORD = re.compile(r"[^\W\d_][A-Za-z0-9]+")
 
 
@@ -332,6 +345,15 @@ class Symbols:
         if isinstance(size.head, str) and not size.arguments:
             return sizes[self.resolved(self.key(size.head))]
         return size.value({name: sizes[self.resolved(self.key(name))] for name in size.names})
+
+
+def within(symbols: Symbols, domain: str) -> Symbols:
+    """The same symbols, those that may be any number drawn from a smaller domain: "positive" or "unit"."""
+    new = symbols.copy()
+    for key, one in new.table.items():
+        if one.kind == "real" and one.definition is None:
+            new.table[key] = replace(one, kind=domain)
+    return new
 
 
 def _bases(node: Node) -> tuple[Node, ...]:

@@ -24,6 +24,7 @@ from gradcheck.documents._tree import (
     Script,
     Word,
     items_of,
+    walk,
 )
 from gradcheck.documents._write import write
 
@@ -145,6 +146,8 @@ def _call(own: Elaborator, found: Found, node: Node, after: Node | None, group: 
     arguments = items_of(group.body)
     if symbol.callable and symbol.kind != "set":
         definition = symbol.definition
+        if definition and definition.parameters and _mentions(group.body, node):
+            return None  # \\sigma (1 - \\sigma): the function stands for its value
         if definition and definition.indices and not definition.parameters:
             given = getattr(group.body, "given", None)
             return _after(own, _indexed(own, symbol.key, definition, arguments, given, node.at), after)
@@ -160,6 +163,19 @@ def _call(own: Elaborator, found: Found, node: Node, after: Node | None, group: 
     if indexed and not any(own.is_condition(item) for item in arguments):
         return _after(own, own.take(e.Variable(symbol.key, at=node.at), arguments), after)
     return None
+
+
+def _mentions(body: Node, function: Node) -> bool:
+    """Whether a function occurs without an argument."""
+    inside = [node for _, node in walk(body)]
+    called = [
+        left
+        for node in inside
+        if isinstance(node, Product)
+        for operator, left, right in zip(node.operators, node.factors, node.factors[1:], strict=False)
+        if not operator and _argument_group(right) is not None
+    ]
+    return sum(node == function for node in inside) > sum(node == function for node in called)
 
 
 def _indexed(

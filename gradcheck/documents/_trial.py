@@ -87,6 +87,8 @@ class Trial:
         match symbol.kind:
             case "positive":
                 array: Array = magnitudes
+            case "unit":
+                array = (magnitudes - 0.4) * 0.8
             case "simplex":
                 array = magnitudes / magnitudes.sum(axis=-1, keepdims=True)
             case "mask":

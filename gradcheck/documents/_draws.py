@@ -1,0 +1,84 @@
+"""The trials of a block: values that the definitions admit, and others where a statement leaves a function's domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck.documents._errors import Outside, Refusal
+from gradcheck.documents._records import Limit
+from gradcheck.documents._symbols import within
+from gradcheck.documents._tied import overrides, trial_of
+from gradcheck.documents._world import World
+
+if TYPE_CHECKING:
+    from gradcheck.documents._model import Block
+
+TERMS = 200_000_000  # evaluated terms of one statement in one trial
+_DOMAINS = ("real", "real", "positive", "positive", "unit", "unit")  # one after the other, where the first fails
+_ATTEMPTS = 6  # until no defined array is empty
+
+
+class Draws:
+    """The trials of a block.
+
+    Parameters
+    ----------
+    block : Block
+    seed, trials : int
+    """
+
+    def __init__(self, block: Block, seed: int, trials: int) -> None:
+        self.block = block
+        self.seed = seed
+        self.trials = trials
+        self._worlds: list[World] = []
+        self._others: dict[tuple[int, int], World] = {}
+
+    @property
+    def worlds(self) -> list[World]:
+        """The values of the symbols in each trial."""
+        if not self._worlds:
+            self._worlds = [self._world(number) for number in range(self.trials)]
+        return self._worlds
+
+    def forget(self) -> None:
+        """Draw anew: the symbols have changed."""
+        self._worlds, self._others = [], {}
+
+    def at(self, position: int) -> Iterator[World]:
+        """A trial, and what may stand in for it: other values, then positive ones, then ones between 0 and 1."""
+        yield self.worlds[position]
+        for attempt, domain in enumerate(_DOMAINS, 1):
+            if (position, attempt) not in self._others:
+                self._others[position, attempt] = self._world(self.trials * attempt + position, domain)
+            yield self._others[position, attempt]
+
+    def _world(self, number: int, domain: str = "real") -> World:
+        """A trial in which the defined arrays have entries, if there is one."""
+        symbols = self.block.symbols
+        symbols = symbols if domain == "real" else within(symbols, domain)
+        found: list[tuple[int, World]] = []
+        for attempt in range(_ATTEMPTS if symbols.dims else 1):
+            trial = trial_of(symbols, self.block.ties, self.seed, number + 7919 * attempt)
+            trial.meter.budget = TERMS
+            world = World(trial, overrides(trial.symbols, self.block.ties))
+            found.append((self._degenerate(world), world))
+            if not found[-1][0]:
+                break
+        return min(found, key=lambda one: one[0])[1]
+
+    def _degenerate(self, world: World) -> int:
+        """How many defined arrays have an axis of fewer than two entries, or are read outside of one."""
+        found = 0
+        for key in self.block.defined:
+            try:
+                with np.errstate(all="ignore"):
+                    found += min(world.value(key).shape, default=2) < 2
+            except Outside:
+                found += 1
+            except (Refusal, Limit, ValueError):
+                continue
+        return found

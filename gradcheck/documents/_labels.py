@@ -1,0 +1,145 @@
+"""Names that a subscript is part of, where nothing declares them: `W_1`, `x_{\\text{in}}`, `W_Q`, the gates' `W_f`.
+
+A subscript is an index wherever it could be one. It is a label where it is a word; where all subscripts of the letter
+are numbers; a capital letter that nothing counts; and a letter that is itself a value, as in `W_{xh}` beside x and h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeGuard
+
+from gradcheck.documents._infer import is_letter
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Derivative,
+    Group,
+    Name,
+    Node,
+    Number,
+    Relation,
+    Script,
+    Word,
+    children,
+    items_of,
+    rebuilt,
+    walk,
+)
+
+_UNITS = {"I", "\\delta", "1", "\\mathbf{I}", "\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\chi"}
+
+
+class Labels:
+    """Which subscripts are part of a name, in the formulas of a block.
+
+    Parameters
+    ----------
+    symbols
+        With what is declared: a declared array keeps its indices.
+    formulas
+        The members of each statement.
+    heads
+        The left sides of statements.
+    """
+
+    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]], heads: Sequence[Node]) -> None:
+        self.symbols = symbols
+        self.subscripts: dict[str, dict[str, Script]] = {}
+        nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+        for node in nodes:
+            if self._is_open(node):
+                self.subscripts.setdefault(key_of(node.base), {})[key_of(node.sub or node)] = node
+        self.counted = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
+        defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
+        self.apart = _families(defined)
+        self.indices = self.counted | {
+            name for head in defined for key, name in _left_indices(head) if key not in self.apart
+        }
+        self.values = {name for trees in formulas for tree in trees for name in _values(tree)} - self.indices
+
+    def applied(self, tree: Node) -> Node:
+        """A tree with each such name as one `Name`."""
+        if self._is_open(tree) and self._labels(tree):
+            name = Name(key_of(Script(tree.base, tree.sub)), at=tree.at)
+            sup = None if tree.sup is None else self.applied(tree.sup)
+            return name if sup is None and not tree.primes else Script(name, None, sup, tree.primes, at=tree.at)
+        below = children(tree)
+        return rebuilt(tree, tuple(map(self.applied, below))) if below else tree
+
+    def _is_open(self, node: Node) -> TypeGuard[Script]:
+        """Whether it is a letter with a subscript of which nothing is declared."""
+        return (
+            isinstance(node, Script)
+            and _is_base(node)
+            and self.symbols.find(node) is None
+            and self.symbols.size(node) is None
+        )
+
+    def _labels(self, node: Script) -> bool:
+        items, _ = items_of_subscript(node.sub)
+        if any(isinstance(item, Word) for item in items):
+            return all(isinstance(item, Word | Number) for item in items)
+        return all(map(self._is_label, self.subscripts[key_of(node.base)].values()))
+
+    def _is_label(self, node: Script) -> bool:
+        """Whether one subscript looks like a label; it is one if all of the letter do."""
+        items, _ = items_of_subscript(node.sub)
+        found = [letter for item in items for letter in letters(item)]
+        if len(items) != 1 or not all(isinstance(letter, Name | Number | Word) for letter in found):
+            return False
+        names = [letter.text for letter in found if isinstance(letter, Name)]
+        if any(name in self.indices for name in names):
+            return False
+        if len(names) == len(found) == 1 and (names[0].isupper() or key_of(node.base) in self.apart):
+            return self.symbols.size(found[0]) is None
+        several = len(names) < 2 or len(self.subscripts[key_of(node.base)]) > 1
+        return several and all(name in self.values for name in names)
+
+
+def _is_base(node: Script) -> bool:
+    single = key_of(node.base) == "\\delta" and isinstance(node.sub, Name | Number)
+    return node.sub is not None and is_letter(node.base) and (single or key_of(node.base) not in _UNITS)
+
+
+def _counted(node: Big) -> Iterator[str]:
+    for item in (*items_of(node.sub), *items_of(node.sup)):
+        yield from (part.text for _, part in walk(item) if isinstance(part, Name))
+
+
+def _families(heads: Iterable[Node]) -> set[str]:
+    """Letters that are defined several times, each time with another single letter below: `z_i`, `z_f`, `z_o`."""
+    found: dict[str, set[str]] = {}
+    for head in heads:
+        if isinstance(head, Script) and _is_base(head) and isinstance(head.sub, Name) and head.sup is None:
+            found.setdefault(key_of(head.base), set()).add(head.sub.text)
+    return {key for key, names in found.items() if len(names) > 2}
+
+
+def _left_indices(head: Node) -> Iterator[tuple[str, str]]:
+    for _, node in walk(head):
+        if isinstance(node, Script) and node.sub is not None:
+            yield from ((key_of(node.base), part.text) for _, part in walk(node.sub) if isinstance(part, Name))
+
+
+def _values(tree: Node) -> Iterator[str]:
+    """The letters that stand for values: in no subscript, and in no comparison in brackets."""
+    match tree:
+        case Name(text=text):
+            yield text
+        case Script(base=base, sup=sup):
+            for part in (base, sup):
+                yield from () if part is None else _values(part)
+        case Accent():
+            return
+        case Big(body=body):
+            yield from () if body is None else _values(body)
+        case Group(kind="[" | "\\{", body=Relation()):
+            return
+        case Derivative(by=by):
+            yield from _values(by)
+        case _:
+            for child in children(tree):
+                yield from _values(child)
