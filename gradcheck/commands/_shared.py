@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 
 
-class Output:
-    """A path to write JSON to, tried before the work; "-" is standard output, and then nothing else goes there."""
+_PROGRAM = tuple(Path(__file__).parents[2] / name for name in ("gradcheck", "reference"))
 
-    def __init__(self, path: str | None) -> None:
+
+class Output:
+    """A path to write JSON to, tried before the work; "-" is standard output, and then nothing else goes there.
+
+    `inputs` are files that the command reads, `folders` those of which it may read or write any file: none of them is
+    written over, by whatever name.
+    """
+
+    def __init__(self, path: str | None, inputs: Iterable[str | Path] = (), folders: Iterable[str | Path] = ()) -> None:
         self.path = path
-        if path not in (None, "-"):
+        if path is not None and path != "-":
+            refuse_to_overwrite(path, inputs, folders)
             self._put(None)
 
     def console(self) -> Console:
@@ -63,6 +72,36 @@ class Output:
         finally:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
+
+
+def refuse_to_overwrite(path: str, inputs: Iterable[str | Path], folders: Iterable[str | Path] = ()) -> None:
+    """Refuse an output that is also an input, or lies in a folder of inputs: wrong usage."""
+    if any(_is_same(path, one) for one in inputs) or any(_is_inside(path, one) for one in (*folders, *_PROGRAM)):
+        raise click.BadParameter(
+            f"got {path}, which is also an input; admitted: another file, or -", param_hint="--json"
+        )
+
+
+def _is_same(one: str | Path, other: str | Path) -> bool:
+    with suppress(OSError):
+        if os.path.samefile(one, other):
+            return True
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_inside(path: str | Path, folder: str | Path) -> bool:
+    return any(
+        _is_same(above, folder) for above in (Path(os.path.realpath(path)), *Path(os.path.realpath(path)).parents)
+    )
+
+
+def module_files(name: str | None) -> Iterator[Path]:
+    """The files that may be the module of "module:object", those of the packages around it too; nothing is imported."""
+    parts = (name or "").partition(":")[0].split(".")
+    for folder in (Path.cwd(), *map(Path, sys.path)):
+        for depth in range(1, len(parts) + 1):
+            base = folder.joinpath(*parts[:depth])
+            yield from (file for file in (base.with_name(f"{base.name}.py"), base / "__init__.py") if file.is_file())
 
 
 json_option = click.option(

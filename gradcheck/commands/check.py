@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.commands._shared import DTYPES, Output, conventions_given, json_option, op_named, pairs_given
+from gradcheck.commands._shared import (
+    DTYPES,
+    Output,
+    conventions_given,
+    json_option,
+    module_files,
+    op_named,
+    pairs_given,
+)
 from gradcheck.implementation import FRAMEWORKS
 
 if TYPE_CHECKING:
@@ -84,7 +92,9 @@ def check(op: str, implementation: str, framework: str | None, json_file: str | 
 
     Exit status: 0 it agrees, 1 something found, 2 wrong usage.
     """
-    output = Output(json_file)
+    named = (implementation, options["mask"], options["baseline"])
+    modules = [file for name in named for file in module_files(name)]
+    output = Output(json_file, [*modules, *filter(None, [options["known_failures"]])])
     op_named(op)
     terms = _terms(op, implementation, framework, options)
     console = output.console()

@@ -68,11 +68,10 @@ def docs(
     if not paths and suggest is None:
         raise click.UsageError("Missing argument 'PATH'; or give --suggest FILE.")
     files = list(_documents(paths))
-    given = [*files, *([suggest] if suggest is not None else [])]
-    _no_input_is_written(json_file, given)
+    read = [*files, *filter(None, [suggest])]
+    output = Output(json_file, [*read, *(f"{file}.gradcheck" for file in read)])
     if json_file is not None and not paths:
         raise click.UsageError("--json needs a PATH to check")
-    output = Output(json_file)
     if suggest is not None:
         _suggest(output.console(), suggest)
     if paths:
@@ -108,16 +107,6 @@ def _walked(folder: str) -> Iterator[str]:
 
 def _refused(message: str, hint: str = "PATH") -> click.BadParameter:
     return click.BadParameter(message, param_hint=hint)
-
-
-def _no_input_is_written(output: str | None, documents: Sequence[str]) -> None:
-    """Refuse an output that is a document or a sidecar, by whatever name."""
-    if output in (None, "-"):
-        return
-    for path in (other for document in documents for other in (document, f"{document}.gradcheck")):
-        same = os.path.realpath(path) == os.path.realpath(str(output))
-        if same or (os.path.exists(path) and os.path.exists(str(output)) and os.path.samefile(path, str(output))):
-            raise _refused(f"got {output}, which is also an input; admitted: another file, or -", "--json")
 
 
 def _checked(console: Console, files: Sequence[str], terms: dict[str, Any]) -> DocumentReport:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @json_option
 def show(op_name: str, json_file: str | None) -> None:
     """Show one op: formula, shapes, attributes, conventions, sources, layouts."""
-    op, output = op_named(op_name), Output(json_file)
+    output, op = Output(json_file), op_named(op_name)
     facts = _facts(op)
     console = output.console()
     console.print(f"{op.name}", style="bold")

@@ -99,7 +99,8 @@ def export(
     """
     from gradcheck.vectors._export import exported, requested
 
-    names, output = [op_named(name).name for name in ops], Output(json_file)
+    output = Output(json_file, folders=[out])
+    names = [op_named(name).name for name in ops]
     with _refusals():
         request = requested(
             names,
@@ -175,7 +176,7 @@ def check(
     """
     from gradcheck.vectors._check import checking
 
-    output = Output(json_file)
+    output = Output(json_file, folders=[directory, results])
     with _refusals():
         report = _judged(
             output.console(), checking(directory, results, ops or None, accumulate=accumulate, rounding=rounding)
