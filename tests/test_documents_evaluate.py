@@ -674,7 +674,7 @@ REFUSED = [
     ("a", r"\sum_{i=0}^{1/2} a", Wrong),
     ("a", r"\sum_i a", Undeclared),
     ("a", r"\int a", Unsupported),
-    ("a", r"\frac{\partial^2 E}{\partial a^2}", Unsupported),
+    ("a", r"\frac{\partial^3 E}{\partial a^3}", Unsupported),
     ("a", r"\log a b", Unsupported),
     ("a", "a/b a", Unsupported),
     ("a", r"\log(-p_{ij}) [a > 10]", Dangling),

@@ -115,7 +115,7 @@ REFUSED = {
     r"\unknown x": 0,
     r"x \foo{y}": 2,
     "x $ y": 2,
-    r"\begin{bmatrix} x \end{bmatrix}": 0,
+    r"\begin{bmatrix} x & y \\ z \end{bmatrix}": 0,
     r"\begin{cases} x & y": 19,
     "|x": 2,
     "": 0,

@@ -1,4 +1,4 @@
-"""What each `|` and `\\|` of a formula does: it opens, it closes, or it says "given"."""
+"""What each `|` and `\\|` of a formula does: it opens, it closes, it says "given", or "at" as in `y |_{x = 0}`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BEFORE_OPERAND = OPERATORS | RELATIONS | _OPENING | FUNCTIONS | set(BIG) | set(
 
 
 def bars_of(tokens: list[Token]) -> dict[int, str]:
-    """The role ("open", "close" or "given") of every bar, by the number of its token."""
+    """The role ("open", "close", "given" or "at") of every bar, by the number of its token."""
     levels = _levels(tokens)
     left = {level: sum(1 for other in levels.values() if other == level) for level in set(levels.values())}
     opened: dict[tuple[int, str], int] = {}
@@ -19,7 +19,9 @@ def bars_of(tokens: list[Token]) -> dict[int, str]:
     for k, level in levels.items():
         before = tokens[k - 1] if k else None
         expected = before is None or before.text in _BEFORE_OPERAND or roles.get(k - 1) in ("open", "given")
-        if opened.get(level, 0) and not expected:
+        if not opened.get(level, 0) and not expected and tokens[k + 1].text == "_":
+            roles[k] = "at"
+        elif opened.get(level, 0) and not expected:
             roles[k] = "close"
             opened[level] -= 1
         elif not expected and left[level] % 2:

@@ -11,6 +11,7 @@ from gradcheck.documents._symbols import key_of
 from gradcheck.documents._tree import (
     Accent,
     Big,
+    Either,
     Group,
     List,
     Name,
@@ -22,9 +23,8 @@ from gradcheck.documents._tree import (
     Such,
     Sum,
     Word,
-    children,
     items_of,
-    rebuilt,
+    substituted,
 )
 from gradcheck.documents._write import write
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _NAMES = (Name, Word, Accent, Script)
 _ORDER = {"<", "\\leq", ">", "\\geq", "=", "\\neq", "\\in", "\\notin", "\\mid"}
-_REDUCTIONS = ("sum", "prod", "max", "min", "argmax", "argmin")
+_REDUCTIONS = ("sum", "prod", "max", "min", "argmax", "argmin", "list")
 
 
 @dataclass(slots=True)
@@ -201,6 +201,8 @@ def conditions_of(own: Elaborator, node: Node | None) -> e.Expression:
     node = node.body if isinstance(node, Group) and node.kind in ("\\{", "{", "(") else node
     if isinstance(node, List):
         return e.Every(tuple(conditions_of(own, item) for item in node.items), at=node.at)
+    if isinstance(node, Either):
+        return e.Either(tuple(conditions_of(own, item) for item in node.items), at=node.at)
     if not isinstance(node, Relation) or not set(node.operators) <= _ORDER:
         raise Unsupported("a condition that is no comparison", getattr(node, "at", 0))
     if set(node.operators) <= {"\\in", "\\notin"}:
@@ -290,13 +292,6 @@ def _substitutes(own: Elaborator, condition: Relation) -> bool:
     """Whether it says what an index is that the left side lacks."""
     name, equal = condition.operands[0], condition.operators == ("=",)
     return equal and isinstance(name, _NAMES) and own.known_index(name) is None and not _span(condition.operands[1])
-
-
-def substituted(tree: Node, name: Node, value: Node) -> Node:
-    """The tree with `value` wherever `name` stands."""
-    if tree == name:
-        return value
-    return rebuilt(tree, tuple(substituted(child, name, value) for child in children(tree)))
 
 
 def ranged(own: Elaborator, condition: Node) -> bool:

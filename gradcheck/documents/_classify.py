@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gradcheck.documents._errors import Refusal
-from gradcheck.documents._heads import Head, head_of
+from gradcheck.documents._heads import Head, entries_of, head_of
 from gradcheck.documents._infer import is_letter
 from gradcheck.documents._records import Limit, Member, Statement
 from gradcheck.documents._spaces import space_axes
@@ -97,6 +97,9 @@ def classified(item: Item, symbols: Symbols) -> Kind:
         equal = relations[0] in EQUALITIES
         return Kind.CLAIM if equal and relations[-1] == "\\in" and spaces[-1] is not None else Kind.SHAPE
     head = item.head
+    right = item.rights[0][1] if item.rights else None
+    if isinstance(right, Node) and isinstance(head, Node) and entries_of(right) == head:
+        return Kind.SHAPE
     if isinstance(head, Node) and symbols.size(head) is not None and not symbols.find(head):
         return Kind.SHAPE
     return Kind.CLAIM

@@ -280,18 +280,41 @@ def call_of(own: Evaluator, x: e.Call) -> Value:
     arguments = [own.fixed(argument) for argument in x.arguments]
     if not x.primes:
         return _called(own, x, arguments)
-    if x.primes > 1 or not arguments:
-        raise Unsupported("a second derivative", x.at)
+    if x.primes > 2 or not arguments or (x.primes == 2 and own.world.is_complex):
+        raise Unsupported(f"a derivative of order {x.primes} here", x.at)
+    _refuse_mixed(own, x, arguments)
     first, others = arguments[0], arguments[1:]
 
     def at(step: complex) -> Array:
         return _called(own, x, [Value(first.array + step, first.names), *others]).array
 
+    def slope(step: float) -> Array:
+        return np.asarray(np.imag(at(step + 1j * IMAGINARY)) / IMAGINARY)
+
+    if x.primes == 2:
+        rows = [(slope(step) - slope(-step)) / (2 * step) for step in CENTRAL]
+        return Value(extrapolated(rows, 4.0), _called(own, x, arguments).names)
     if not own.world.is_complex and not np.iscomplexobj(first.array):
         value = _called(own, x, [Value(first.array + 1j * IMAGINARY, first.names), *others])
         return Value(np.imag(value.array) / IMAGINARY, value.names)
     rows = [(at(step) - at(-step)) / (2 * step) for step in CENTRAL]
     return Value(extrapolated(rows, 4.0), _called(own, x, arguments).names)
+
+
+def _refuse_mixed(own: Evaluator, x: e.Call, arguments: list[Value]) -> None:
+    """A prime is the entrywise derivative: refuse it where entries of the result depend on other entries."""
+    first = arguments[0]
+    if not first.rank or own.world.is_complex or np.iscomplexobj(first.array):
+        return
+    direction = np.random.default_rng(0).uniform(0.5, 1.5, first.shape)
+
+    def moved(by: Array) -> Value:
+        return _called(own, x, [Value(first.array + 1j * IMAGINARY * by, first.names), *arguments[1:]])
+
+    each, even = moved(direction), moved(np.ones(first.shape))
+    slopes = np.imag(even.array) / IMAGINARY
+    if even.shape != first.shape or not np.allclose(np.imag(each.array) / IMAGINARY, slopes * direction):
+        raise Unsupported(f"{x.key}' of an array, and not entry by entry: write \\nabla or \\partial", x.at)
 
 
 def _called(own: Evaluator, x: e.Call, arguments: list[Value]) -> Value:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._errors import Conformability, Undeclared, Unsupported
+from gradcheck.documents._heads import COLON
 from gradcheck.documents._subscripts import with_upper_indices
-from gradcheck.documents._tree import Accent, Group, Name, Node, Product, Script, Sum, Word
+from gradcheck.documents._tree import Accent, Derivative, Group, Name, Node, Product, Script, Word
 from gradcheck.documents._write import write
 
 if TYPE_CHECKING:
@@ -46,9 +47,16 @@ def differential(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression:
     items = own.split(found.items, found.commas, rank) if found.items else ()
     if items and rank == 0:
         raise Undeclared(write(target), target.at)
+    is_row = len(items) == 2 and items[1] == COLON
+    items = items[:1] if is_row else items
+    if COLON in items:
+        raise Unsupported(
+            f"a derivative by {write(target)}; admitted: entries, and rows {found.symbol.key}_{{i,:}}", at
+        )
     indices = tuple(own.item(item) for item in items)
     own.note(e.Variable(found.symbol.key, at=target.at), indices)
-    return e.Differential(own.value(of), found.symbol.key, indices, layout, at=at)
+    derivative = e.Differential(own.value(of), found.symbol.key, indices, layout, at=at)
+    return e.Transpose(derivative, at=at) if is_row else derivative
 
 
 def _layout(own: Elaborator, by: Node) -> tuple[Node, str]:
@@ -77,7 +85,5 @@ def is_sign(node: Node) -> bool:
 
 
 def gradient_target(node: Node) -> Node | None:
-    """The array of `\\nabla_{x}`."""
-    if isinstance(node, Script) and isinstance(node.base, Name) and node.base.text == "\\nabla" and node.sup is None:
-        return node.sub.terms[0] if isinstance(node.sub, Sum) else node.sub
-    return None
+    """The array of `\\nabla_{x}` without an operand."""
+    return node.by if isinstance(node, Derivative) and node.sign == "\\nabla" and node.of is None else None

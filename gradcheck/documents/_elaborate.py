@@ -12,6 +12,7 @@ from gradcheck.documents._binders import conditions_of, ranged, reduction, with_
 from gradcheck.documents._differentials import differential
 from gradcheck.documents._errors import Dangling, Undeclared, Unsupported, Wrong
 from gradcheck.documents._expression import Expression, Formula, Range
+from gradcheck.documents._heads import COLON
 from gradcheck.documents._records import Limit
 from gradcheck.documents._scripts import group_scripted, raised, special
 from gradcheck.documents._sizes import Size
@@ -20,12 +21,15 @@ from gradcheck.documents._symbols import Found, Symbols, key_of
 from gradcheck.documents._terms import product
 from gradcheck.documents._tree import (
     Accent,
+    At,
     Big,
     Cases,
     Derivative,
+    Either,
     Fraction,
     Group,
     List,
+    Matrix,
     Name,
     Node,
     Number,
@@ -39,6 +43,7 @@ from gradcheck.documents._tree import (
     walk,
 )
 from gradcheck.documents._write import write
+from gradcheck.documents._written import at_place, matrix, sliced
 
 CONSTANTS = {"\\pi": 3.141592653589793, "e": 2.718281828459045, "\\mathrm{e}": 2.718281828459045}
 CONSTANTS |= {"\\infty": float("inf")}
@@ -193,6 +198,8 @@ class Elaborator:
         """An array at indices; where an index runs along an axis is noted."""
         if not items:
             return source
+        if COLON in items:
+            return sliced(self, source, items)
         indices = tuple(self.item(item) for item in items)
         self.note(source, indices)
         return e.Take(source, indices, at=source.at)
@@ -270,6 +277,10 @@ class Elaborator:
                 return e.Power(self.value(body), e.Quotient(e.Constant(1.0), exponent), at=node.at)
             case Big():
                 return reduction(self, node)
+            case Matrix():
+                return matrix(self, node)
+            case At():
+                return at_place(self, node)
             case Cases(values=values, conditions=conditions):
                 tests = tuple(None if test is None else conditions_of(self, test) for test in conditions)
                 return e.Choice(tuple(map(self.value, values)), tests, at=node.at)
@@ -294,13 +305,15 @@ class Elaborator:
             if node.kind in ("[", "\\llbracket"):
                 return conditions_of(self, node.body)
             raise Unsupported(f"{write(node)}: a condition where a value is meant; admitted: [..]", node.at)
+        if isinstance(node.body, List) and node.kind in ("(", "[") and node.body.given is None:
+            return e.Matrix(tuple(map(self.value, node.body.items)), 1, at=node.at)
         return self.value(node.body)
 
     def is_condition(self, node: Node | None) -> bool:
         """Whether a node is a comparison, or several."""
         if isinstance(node, Group) and node.kind in ("\\{", "{", "("):
             return self.is_condition(node.body)
-        return isinstance(node, Relation) or (
+        return isinstance(node, Relation | Either) or (
             isinstance(node, List) and bool(node.items) and all(isinstance(item, Relation) for item in node.items)
         )
 

@@ -28,6 +28,7 @@ from gradcheck.documents._value import (
     scalar,
 )
 from gradcheck.documents._world import World
+from gradcheck.documents._written import either_value, matrix_value, value_at
 
 _COMPARISONS: dict[str, Callable[..., Any]] = {
     "=": np.equal,
@@ -262,7 +263,7 @@ def _added(own: Evaluator, values: list[Value], at: int) -> Value:
 
 
 def _times(own: Evaluator, x: e.Times) -> Value | Flexible:
-    conditions = [k for k, factor in enumerate(x.factors) if isinstance(factor, e.Compare | e.Every | e.Member)]
+    conditions = [k for k, factor in enumerate(x.factors) if isinstance(factor, e.CONDITIONS)]
     known = {k: own.fixed(x.factors[k]) for k in conditions}
     with own.where([value for value in known.values() if not value.rank]):
         values = [known[k] if k in known else own.value(factor) for k, factor in enumerate(x.factors)]
@@ -377,6 +378,9 @@ _RULES: dict[type[Expression], Callable[..., Value | Flexible]] = {
     e.Reduce: reduce_,
     e.Compare: _compare,
     e.Every: _every,
+    e.Either: either_value,
+    e.Matrix: matrix_value,
+    e.At: value_at,
     e.Member: _member,
     e.Choice: _choice,
     e.Call: call_of,

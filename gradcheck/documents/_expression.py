@@ -102,7 +102,10 @@ class Function(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Reduce(Expression):
-    """ "sum", "prod", "max", "min", "argmax" or "argmin" of `body` over index labels, where all conditions hold."""
+    """ "sum", "prod", "max", "min", "argmax" or "argmin" of `body` over index labels, where all conditions hold.
+
+    "list": the values as an array, with an axis for each label.
+    """
 
     op: str
     labels: tuple[str, ...]
@@ -126,12 +129,39 @@ class Every(Expression):
 
 
 @dataclass(frozen=True, slots=True)
+class Either(Expression):
+    """1 where any of the conditions holds."""
+
+    conditions: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix(Expression):
+    """Numbers row by row; a matrix of one column is a vector."""
+
+    entries: tuple[Expression, ...]
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class At(Expression):
+    """`body` where symbols have other values: pairs of a key and a value."""
+
+    body: Expression
+    keys: tuple[str, ...]
+    values: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Member(Expression):
     """1 where `element` is in the set that `key` has for `owner`."""
 
     key: str
     owner: Expression
     element: Expression
+
+
+CONDITIONS = (Compare, Every, Either, Member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,17 @@ def with_gradients(tree: Node, prefixes: Sequence[str]) -> Node:
     """A tree with `\\nabla_W L` as a derivative, and `dW` as one name where d has no other meaning."""
     if isinstance(tree, Word) and "d" in prefixes and re.fullmatch(r"d[A-Za-z]", tree.text):
         return Name(tree.text, at=tree.at)
+    if gradient_target(tree) is not None:
+        return Name(key_of(tree), at=tree.at)
     if isinstance(tree, Derivative):
         return tree
-    if gradient_target(tree) is not None and isinstance(tree, Script):
-        return Name(key_of(tree), at=tree.at)
     if isinstance(tree, Product):
         tree = _merged(tree, prefixes)
+    operands = (*(not operator for operator in tree.operators), False) if isinstance(tree, Product) else ()
     below = children(tree)
-    return rebuilt(tree, tuple(with_gradients(child, prefixes) for child in below)) if below else tree
+    applied = [gradient_target(child) is not None and any(operands[k : k + 1]) for k, child in enumerate(below)]
+    new = (child if acts else with_gradients(child, prefixes) for child, acts in zip(below, applied, strict=True))
+    return rebuilt(tree, tuple(new)) if below else tree
 
 
 def _merged(tree: Product, prefixes: Sequence[str]) -> Node:
@@ -75,10 +78,12 @@ def _prefix(node: Node) -> str:
 
 def prefixes_in(symbols: Symbols, formulas: Iterable[Sequence[Node]], heads: Sequence[Node]) -> tuple[str, ...]:
     """The prefixes that make a name of what follows them: some left side is such a name, and they are nothing else."""
+    defined = {key_of(_base(head.factors[0] if isinstance(head, Product) else head)) for head in heads}
     begun = {
         _prefix(head.factors[0])
         for head in heads
         if isinstance(head, Product) and len(head.factors) == 2 and is_letter(_base(head.factors[1]))
+        if _prefix(head.factors[0]) == "d" or key_of(_base(head.factors[1])) not in defined
     }
     others = {name for trees in formulas for tree in trees for name in _indices(tree)}
     return tuple(p for p in _PREFIXES if p in begun and p not in others and symbols.symbol(p) is None)

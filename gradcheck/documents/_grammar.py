@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.documents._scan import Token
+from gradcheck.documents._scan import MATRICES, Token
 
 _RELATION_WORDS = r"""
 = := < > \leq \geq \neq \in \notin \leftarrow \rightarrow \mapsto \Rightarrow \Leftrightarrow \equiv \approx \sim
@@ -16,9 +16,11 @@ _LETTER_WORDS = r"""
 \alpha \beta \gamma \delta \epsilon \varepsilon \zeta \eta \theta \vartheta \iota \kappa \varkappa \lambda \mu \nu \xi
 \omicron \pi \varpi \rho \varrho \sigma \varsigma \tau \upsilon \phi \varphi \chi \psi \omega \Gamma \Delta \Theta
 \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega \ell \partial \nabla \infty \top \dots \star \prime \emptyset
-\varnothing \wedge \dagger \bot \imath \jmath \hbar \aleph
+\varnothing \vdots \ddots \wedge \dagger \bot \imath \jmath \hbar \aleph
 """
-_FUNCTION_WORDS = r"\exp \log \ln \tanh \sinh \cosh \sin \cos \tan \det \arg \max \min"
+_FUNCTION_WORDS = (
+    r"\exp \log \ln \tanh \sinh \cosh \coth \sin \cos \tan \cot \sec \csc \arcsin \arccos \arctan \det \arg \max \min"
+)
 RELATIONS = frozenset(_RELATION_WORDS.split())
 OPERATORS = frozenset({"\\cdot", "\\times", "\\odot", "\\circ", "\\otimes", "*", "/", "\\div", "\\bmod"})
 BRACKETS = {
@@ -58,7 +60,9 @@ ACCENTS = FONTS | frozenset(_ACCENT_WORDS.split())
 FUNCTIONS = frozenset(_FUNCTION_WORDS.split())
 LETTERLIKE = FUNCTIONS | frozenset(_LETTER_WORDS.split())
 CONDITION_WORDS = frozenset({"if", "for", "when", "where", "with", "on", "if and only if"})
-CONJUNCTIONS = frozenset({"and", "and for"})
+CONJUNCTIONS = frozenset({"and", "and for", "and if"})
+DISJUNCTIONS = frozenset({"or", "or if"})
+DOTS = frozenset({"\\dots", "\\vdots", "\\ddots"})
 OTHERWISE = frozenset({"otherwise", "else", "elsewhere", "otherwise."})
 
 
@@ -67,11 +71,11 @@ def opens_factor(token: Token) -> bool:
     if token.kind in ("number", "name"):
         return True
     if token.kind == "word":
-        return token.text.strip(" ,.") not in CONDITION_WORDS | CONJUNCTIONS | OTHERWISE
+        return token.text.strip(" ,.") not in CONDITION_WORDS | CONJUNCTIONS | DISJUNCTIONS | OTHERWISE
     if token.kind == "begin":
-        return token.text == "cases"
+        return token.text == "cases" or token.text in MATRICES
     if token.kind == "symbol":
         return token.text in BRACKETS
-    if token.kind != "command" or token.text in RELATIONS | OPERATORS or token.text == "\\wedge":
+    if token.kind != "command" or token.text in RELATIONS | OPERATORS or token.text in ("\\wedge", "\\vee"):
         return False
     return token.text not in BRACKETS.values() and token.text not in ("\\mid", "\\&")

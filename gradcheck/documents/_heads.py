@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gradcheck.documents._dots import LETTERS
 from gradcheck.documents._errors import Unsupported
 from gradcheck.documents._subscripts import letters, split
-from gradcheck.documents._tree import Accent, Group, List, Name, Node, Product, Script, Word, items_of, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Group,
+    List,
+    Matrix,
+    Name,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Script,
+    Word,
+    items_of,
+    walk,
+)
 from gradcheck.documents._write import write
 
 if TYPE_CHECKING:
     from gradcheck.documents._symbols import Definition, Symbols
 
+COLON = Name(":")
 _NOTHING = ("\\wedge", "\\emptyset", "\\varnothing")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a left side defines: a name, its indices or its parameters. `vector`: it was written `vec(name)`."""
+    """What a left side defines: a name, its indices or its parameters. `vector`: it was written `vec(name)`.
+
+    `row`: the number of the first row, where it was a row `y_{i,:}`; then the last index stands for the colon.
+    """
 
     name: str
     indices: tuple[Node, ...] = ()
@@ -26,11 +46,14 @@ class Head:
     vector: bool = False
     called: bool = False
     depends: tuple[str, ...] = ()
+    row: int | None = None
 
     def definition(self, tree: Node, conditions: tuple[Node, ...] = ()) -> Definition:
         """The definition with `tree` on the right."""
         from gradcheck.documents._symbols import Definition
 
+        if self.row is not None:
+            tree = Script(Group("(", tree, at=tree.at), List((Number(str(self.row)), self.indices[-1])), at=tree.at)
         return Definition(tree, self.indices, self.parameters, conditions, self.vector, self.called, self.depends)
 
 
@@ -42,6 +65,8 @@ def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
     Unsupported
         For what defines nothing, such as a sum or a derivative.
     """
+    if array := entries_of(tree):
+        return head_of(array, symbols, right)
     if isinstance(tree, Group) and tree.kind in ("[", "(", "{"):
         return head_of(tree.body, symbols, right)
     if isinstance(tree, Product) and not any(tree.operators):
@@ -51,8 +76,28 @@ def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
         indices = _indices(inner.name, tree.sub, symbols)
         return Head(inner.name, indices, called=inner.called, depends=inner.parameters)
     if isinstance(tree, Name | Word | Accent | Script):
-        return _named(tree, symbols)
+        head = _named(tree, symbols)
+        is_row = len(head.indices) == 2 and head.indices[1] == COLON
+        return replace(head, indices=(head.indices[0], Name(LETTERS[0])), row=symbols.base) if is_row else head
     raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
+
+
+def entries_of(tree: Node) -> Node | None:
+    """The array that is written out: y for `(y_1, y_2)^\\top` and `y_1, \\dots, y_n`; None for anything else."""
+    if isinstance(tree, Script) and isinstance(tree.base, Group) and tree.sub is None and not tree.primes:
+        return entries_of(tree.base) if tree.sup == Name("\\top") or tree.sup == Name("T") else None
+    if isinstance(tree, Group) and tree.kind in ("(", "[", "{"):
+        return entries_of(tree.body)
+    if isinstance(tree, Big) and tree.op == "list":
+        counted = tree.sub.operands if isinstance(tree.sub, Relation) else ()
+        body, first = tree.body, 1 if counted and counted[1] == Number("1") else None
+        whole = isinstance(body, Script) and body.sub == counted[0] and body.sup is None if counted else False
+        return body.base if first and whole and isinstance(body, Script) and not body.primes else None
+    parts = tree.entries if isinstance(tree, Matrix) and tree.columns == 1 else ()
+    parts = tree.items if isinstance(tree, List) and tree.given is None else parts
+    bases = {part.base for part in parts if isinstance(part, Script) and part.sup is None and not part.primes}
+    numbers = [part.sub for part in parts if isinstance(part, Script)]
+    return next(iter(bases)) if len(bases) == 1 and numbers == [Number(str(k + 1)) for k in range(len(parts))] else None
 
 
 def _named(tree: Node, symbols: Symbols) -> Head:
@@ -80,6 +125,8 @@ def _applied(tree: Product, symbols: Symbols, right: Node | None) -> Head:
     if len(tree.factors) != 2 or not isinstance(last, Group):
         raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
     head, items = _named(first, symbols), items_of(last.body)
+    if array := entries_of(last.body):
+        items = (array,)
     given = last.body.given if isinstance(last.body, List) else None
     symbol = symbols.table.get(head.name)
     if last.kind == "[" or given is not None:
@@ -103,7 +150,7 @@ def _is_constant(item: Node, symbols: Symbols) -> bool:
 
 
 def _parameter(item: Node, symbols: Symbols) -> str:
-    head = _named(item, symbols)
+    head = _named(entries_of(item) or item, symbols)
     if head.indices:
         raise Unsupported(f"{write(item)} as the parameter of a function", item.at)
     return symbols.resolved(head.name)

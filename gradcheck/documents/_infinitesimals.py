@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from gradcheck.documents._tree import Accent, Derivative, Fraction, Name, Node, Product, Word
+from dataclasses import replace
+
+from gradcheck.documents._tree import (
+    Accent,
+    Derivative,
+    Fraction,
+    Name,
+    Node,
+    Number,
+    Product,
+    Script,
+    Word,
+    items_of,
+)
 
 
 def _sign(node: Node) -> str:
@@ -22,12 +35,40 @@ def _split(node: Node) -> tuple[str, Node | None]:
 
 
 def fraction_of(over: Node, under: Node, at: int) -> Node:
-    """`\\frac{over}{under}`: a derivative if both begin with the same sign."""
+    """`\\frac{over}{under}`: a derivative if both begin with the same sign; `\\partial^2` begins a second one."""
+    if second := _second(over, under, at):
+        return second
     sign, of = _split(over)
     other, by = _split(under)
     if sign and sign == other and by is not None:
         return Derivative(sign, of, by, at=at)
     return Fraction(over, under, at=at)
+
+
+def _second(over: Node, under: Node, at: int) -> Node | None:
+    """`\\frac{\\partial^2 f}{\\partial x \\partial y}`: a derivative of a derivative; None for what is none."""
+    factors = over.factors if isinstance(over, Product) else (over,)
+    twice = factors[0]
+    if not isinstance(twice, Script) or twice.sup != Number("2") or twice.sub is not None:
+        return None
+    sign = _sign(twice.base)
+    by = _variables(sign, list(under.factors) if isinstance(under, Product) else [])
+    operators = over.operators if isinstance(over, Product) else ("",)
+    if not sign or len(by) != 2 or operators[0]:
+        return None
+    rest = factors[1:]
+    of = rest[0] if len(rest) == 1 else Product(operators[1:], rest, at=rest[0].at) if rest else None
+    return Derivative(sign, Derivative(sign, of, by[1], at=at), by[0], at=at)
+
+
+def _variables(sign: str, under: list[Node]) -> list[Node]:
+    """What `dx^2` or `\\partial x \\partial y` differentiates by."""
+    if len(under) == 4 and _sign(under[0]) == _sign(under[2]) == sign:
+        return [under[1], under[3]]
+    if len(under) != 2 or _sign(under[0]) != sign or not isinstance(under[1], Script) or under[1].sup != Number("2"):
+        return []
+    bare = under[1].base if under[1].sub is None else Script(under[1].base, under[1].sub, at=under[1].at)
+    return [bare, bare]
 
 
 def with_slashes(operators: list[str], factors: list[Node]) -> tuple[list[str], list[Node]]:
@@ -42,6 +83,17 @@ def with_slashes(operators: list[str], factors: list[Node]) -> tuple[list[str], 
         rest = operators[:start] + operators[slash + 2 :]
         return with_slashes(rest, [*factors[:start], found, *factors[slash + 3 :]])
     return operators, factors
+
+
+def operator_with(base: Node, sub: Node | None, sup: Node | None, at: int) -> Node | None:
+    """`\\nabla_x`, `\\nabla_x^2` and `\\partial_x` as derivatives of what follows; None for anything else."""
+    if not isinstance(base, Name) or base.text not in ("\\nabla", "\\partial") or sub is None:
+        return None
+    sign = base.text if base.text == "\\nabla" else "\\partial_"
+    once = Derivative(sign, None, items_of(sub)[0], at=at)
+    if sup is None:
+        return once
+    return replace(once, of=once) if sup == Number("2") and sign == "\\nabla" else None
 
 
 def _start(operators: list[str], factors: list[Node], slash: int) -> int | None:

@@ -33,7 +33,10 @@ from gradcheck.documents._tree import Node, Product
 from gradcheck.documents._tying import declare_tie
 
 _KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
-_FROM_ONE = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}")
+_FROM_ONE = re.compile(
+    r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}"
+    r"|_\s*(?:1|\{[^{}]*1\})(?![0-9])[^=]*\\[lcvd]?dots|=\s*1\s*,(?:\s*2\s*,)?\s*\\[lc]?dots"
+)
 _FROM_ZERO = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*0\s*\}")
 _CALLED = re.compile(r"([A-Za-z]{2,})\s*\([^()]*\)")
 

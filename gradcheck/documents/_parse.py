@@ -14,6 +14,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from gradcheck.documents._bars import bars_of
+from gradcheck.documents._dots import multiplied, summed
+from gradcheck.documents._environments import cases, joined, matrix
 from gradcheck.documents._errors import Unparsed
 from gradcheck.documents._grammar import (
     ACCENTS,
@@ -21,18 +23,19 @@ from gradcheck.documents._grammar import (
     BRACKETS,
     CONDITION_WORDS,
     CONJUNCTIONS,
+    DISJUNCTIONS,
     EXTREMA,
     LETTERLIKE,
     OPERATORS,
-    OTHERWISE,
     RELATIONS,
     opens_factor,
 )
-from gradcheck.documents._infinitesimals import fraction_of, with_slashes
+from gradcheck.documents._infinitesimals import fraction_of, operator_with, with_slashes
 from gradcheck.documents._records import Limit
-from gradcheck.documents._scan import Token, scan
+from gradcheck.documents._scan import MATRICES, Token, scan
 from gradcheck.documents._tree import (
     Accent,
+    At,
     Big,
     Cases,
     Derivative,
@@ -73,7 +76,7 @@ def parse(text: str, words: Collection[str] = ()) -> Node:
     Limit
         "limit-nesting" or "limit-size".
     """
-    parser = _Parser(scan(text.rstrip().rstrip(".,;").rstrip(), words))
+    parser = Parser(scan(text.rstrip().rstrip(".,;").rstrip(), words))
     try:
         tree = parser.items(frozenset())
     except RecursionError:
@@ -83,7 +86,15 @@ def parse(text: str, words: Collection[str] = ()) -> Node:
     return tree
 
 
-class _Parser:
+class Parser:
+    """Reads tokens from left to right.
+
+    Parameters
+    ----------
+    tokens
+        As `scan` gives them.
+    """
+
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.bars = bars_of(tokens)
@@ -92,9 +103,11 @@ class _Parser:
 
     @property
     def token(self) -> Token:
+        """The token at hand."""
         return self.tokens[self.k]
 
     def take(self, *texts: str, kind: str = "") -> Token | None:
+        """The token at hand, if it is one of these texts and of this kind; then go on."""
         token = self.token
         if token.kind == "stop" or (texts and token.text not in texts) or (kind and token.kind != kind):
             return None
@@ -102,6 +115,7 @@ class _Parser:
         return token
 
     def expect(self, text: str) -> Token:
+        """The token at hand, which must have this text; then go on."""
         token = self.take(text)
         if token is None:
             raise Unparsed(f"expected {text!r}, got {self.token.text or 'the end'!r}", self.token.at)
@@ -109,7 +123,7 @@ class _Parser:
 
     @property
     def bar(self) -> str:
-        """What the bar at hand does: "open", "close", "given"; "" where there is none."""
+        """What the bar at hand does: "open", "close", "given", "at"; "" where there is none."""
         return self.bars.get(self.k, "")
 
     def items(self, stops: frozenset[str]) -> Node:
@@ -119,63 +133,90 @@ class _Parser:
             raise Limit("limit-nesting", f"nested deeper than {DEPTH}")
         start, given = self.token.at, None
         found: list[Node] = []
+        joints: list[str] = []
         while not self._ends(stops):
+            if self.token.text == ":" and len(joints) == len(found) and self.tokens[self.k + 1].text in {",", *stops}:
+                found.append(Name(":", at=self.token.at))
+                self.k += 1
+                joints += self.separator()
+                continue
             if self.token.text == ":" and found:
                 found = [self._such(found, stops, start)]
                 break
-            found.append(self._chain())
+            found.append(self.chain())
             if self.bar == "given" or (self.token.text == "\\mid" and "(" not in stops and ")" in stops):
                 self.k, given = self.k + 1, len(found)
-            elif not self._separator() and not self._ends(stops) and self.token.text != ":":
+            elif joint := self.separator():
+                joints += joint
+            elif not self._ends(stops) and self.token.text != ":":
                 raise Unparsed(f"unexpected {self.token.text!r}", self.token.at)
         self.depth -= 1
-        return found[0] if len(found) == 1 and given is None else List(tuple(found), given, at=start)
+        return joined(found, joints, start) if given is None else List(tuple(found), given, at=start)
 
     def _ends(self, stops: frozenset[str]) -> bool:
         if self.bar:
             return self.bar == "close"
         return self.token.kind == "stop" or self.token.text in stops
 
-    def _separator(self) -> bool:
-        conjunction = self.token.kind == "word" and self.token.text in CONJUNCTIONS
-        if self.token.text not in (",", ";", "\\wedge") and not conjunction:
-            return False
-        self.k += 1
-        return True
+    def separator(self) -> list[str]:
+        """What sets two chains apart: "," for a comma or "and", "or"; nothing at anything else."""
+        word = self.token.text if self.token.kind == "word" else ""
+        if self.token.text in (",", ";", "\\wedge") or word in CONJUNCTIONS:
+            self.k += 1
+            return [","]
+        if self.token.text == "\\vee" or word in DISJUNCTIONS:
+            self.k += 1
+            return ["or"]
+        return []
 
     def _such(self, head: list[Node], stops: frozenset[str], at: int) -> Node:
         self.expect(":")
         return Such(head[0] if len(head) == 1 else List(tuple(head), at=at), self.items(stops), at=at)
 
-    def _chain(self) -> Node:
+    def chain(self) -> Node:
+        """Sums between relations."""
         while self.token.kind == "word" and self.token.text in CONDITION_WORDS:
             self.k += 1
-        operands, operators, at = [self._sum()], [], self.token.at
+        operands, operators, at = [self.sum()], [], self.token.at
         while self.token.text in RELATIONS and (self.token.text != "\\mid" or not self.bar):
             operators.append(self.tokens[self.k].text)
             self.k += 1
-            operands.append(self._sum())
+            operands.append(self.sum())
         return Relation(tuple(operators), tuple(operands), at=operands[0].at or at) if operators else operands[0]
 
-    def _sum(self) -> Node:
+    def sum(self) -> Node:
+        """Terms between signs."""
         at = self.token.at
         sign = self.take("+", "-", kind="symbol")
         signs, terms = [sign.text if sign else ""], [self._term()]
         while sign := self.take("+", "-", kind="symbol"):
             signs.append(sign.text)
             terms.append(self._term())
+        signs, terms = summed(signs, terms)
         return terms[0] if signs == [""] else Sum(tuple(signs), tuple(terms), at=at)
 
     def _term(self) -> Node:
         at, operators, factors = self.token.at, list[str](), [self._factor()]
         while True:
+            if self.bar == "at":
+                factors = self._at(operators, factors)
+                operators = operators[: len(factors) - 1]
+                continue
             operator = self.take(*OPERATORS)
             if operator is None and not (opens_factor(self.token) or self.bar == "open"):
                 break
             operators.append(operator.text if operator else "")
             factors.append(self._signed() if operator else self._factor())
-        operators, factors = with_slashes(operators, factors)
+        operators, factors = multiplied(*with_slashes(operators, factors))
         return factors[0] if len(factors) == 1 else Product(tuple(operators), tuple(factors), at=at)
+
+    def _at(self, operators: list[str], factors: list[Node]) -> list[Node]:
+        """The factors before `|_{x = 0}`, with the place: of the last one if it is a derivative, else of all."""
+        self.k += 2
+        place = self._argument()
+        if len(factors) == 1 or isinstance(factors[-1], Derivative | Group):
+            return [*factors[:-1], At(factors[-1], place, at=factors[-1].at)]
+        return [At(Product(tuple(operators), tuple(factors), at=factors[0].at), place, at=factors[0].at)]
 
     def _signed(self) -> Node:
         """A factor after an operator, which may have a sign."""
@@ -216,6 +257,8 @@ class _Parser:
                     sup = argument
             else:
                 break
+        if operator := operator_with(base, sub, sup, at) if not primes else None:
+            return operator
         return base if sub is None and sup is None and not primes else Script(base, sub, sup, primes, at=at)
 
     def _big(self, op: str) -> Node:
@@ -288,7 +331,9 @@ class _Parser:
             case "word":
                 return Word(token.text, token.command, at=at)
             case "begin" if token.text == "cases":
-                return self._cases(at)
+                return cases(self, at)
+            case "begin" if token.text in MATRICES:
+                return matrix(self, token.text, at)
         if token.text in BRACKETS:
             return self._bracketed(token, BRACKETS[token.text])
         if token.kind == "command":
@@ -342,32 +387,6 @@ class _Parser:
         while self.take("_", "^", kind="symbol"):
             self._argument()
         return body if isinstance(body, _TRANSPARENT) else Group("{", body, at=at)
-
-    def _cases(self, at: int) -> Node:
-        values: list[Node] = []
-        conditions: list[Node | None] = []
-        while self.token.kind not in ("end", "stop"):
-            values.append(self._sum())
-            self.take(",")
-            conditions.append(self._condition() if self.take("&") else None)
-            self.take(",")
-            if not self.take("\\\\") and self.token.kind != "end":
-                raise Unparsed(f"unexpected {self.token.text!r} in cases", self.token.at)
-        if self.take("cases", kind="end") is None or not values:
-            raise Unparsed("cases that do not end" if values else "cases without a row", at)
-        return Cases(tuple(values), tuple(conditions), at=at)
-
-    def _condition(self) -> Node | None:
-        while self.token.kind == "word" and self.token.text.strip(" ,.") in CONDITION_WORDS:
-            self.k += 1
-        if self.token.kind == "word" and self.token.text.strip(" ,.") in OTHERWISE:
-            self.k += 1
-            return None
-        at, found = self.token.at, [self._chain()]
-        while self.token.kind != "end" and self.token.text != "\\\\" and self._separator():
-            if self.token.kind != "end" and self.token.text != "\\\\":
-                found.append(self._chain())
-        return found[0] if len(found) == 1 else List(tuple(found), at=at)
 
 
 def _primes(node: Node) -> int:

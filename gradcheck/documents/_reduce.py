@@ -15,7 +15,7 @@ from gradcheck.documents._value import Array, Value, contracted, entrywise, mask
 if TYPE_CHECKING:
     from gradcheck.documents._evaluate import Evaluator
 
-_FILL = {"sum": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "argmax": -np.inf, "argmin": np.inf}
+_FILL = {"list": 0.0, "sum": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "argmax": -np.inf, "argmin": np.inf}
 
 
 def reduce_(own: Evaluator, x: e.Reduce) -> Value:
@@ -64,7 +64,7 @@ def _parts(own: Evaluator, x: e.Expression) -> tuple[list[Value], list[str]] | N
 
 
 def _factors(own: Evaluator, x: e.Times) -> tuple[list[Value], list[str]] | None:
-    conditions = [part for part in x.factors if isinstance(part, e.Compare | e.Every | e.Member)]
+    conditions = [part for part in x.factors if isinstance(part, e.CONDITIONS)]
     values, labels = [own.fixed(part) for part in conditions], list[str]()
     masks = list(values)
     with own.where([mask for mask in masks if not mask.rank]):
@@ -96,6 +96,11 @@ def _reduced(own: Evaluator, x: e.Reduce, value: Value, masks: Sequence[Value]) 
     flat = ordered.reshape((*lead, -1, *rest))
     if x.op == "sum":
         return Value(flat.sum(axis=len(names)), names)
+    if x.op == "list":
+        masked_out = any(not mask.array.all() for mask in masks)
+        if masked_out:
+            raise Unsupported("a list with conditions", x.at)
+        return Value(ordered, names)
     if x.op == "prod":
         return Value(flat.prod(axis=len(names)), names)
     if not flat.shape[len(names)] or np.isinf(picked(flat, len(names), x.op).real).any():

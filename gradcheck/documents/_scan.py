@@ -16,6 +16,7 @@ left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bi
 displaystyle textstyle scriptstyle limits nolimits nonumber notag hfill hspace vspace thinspace medspace
 thickspace negthinspace enspace enskip hskip allowbreak nobreak noindent smallskip par mathstrut strut
 """
+MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"})
 _LAYOUT = frozenset(_LAYOUT_WORDS.split())
 _SPACES = {"\\,", "\\;", "\\!", "\\:", "\\ ", "\\>", "\\/", "~"}
 _TEXT_WORDS = """
@@ -61,6 +62,7 @@ _SYNONYMS = {
     "\\lor": "\\vee",
     "\\lnot": "\\neg",
     "\\intercal": "\\top",
+    "\\hdots": "\\dots",
     "\\operatorname*": "\\operatorname",
     "\\bigodot": "\\odot",
     "−": "-",
@@ -80,8 +82,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _BLANK = re.compile(r"(?:\s|~|%[^\n]*(?:\n|$))+")
+_ROW_END = re.compile(r"\.\s*(?:\\\\|\\end(?![A-Za-z]))")  # a full stop at the end of a row of cases
 _RAW = re.compile(r"\s*\{([^{}$\\]*)\}")
-_ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}(?:\[[a-z]\])?")
+_ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}(?:\[[a-z]\])?(?:(?<=\{array\})\s*\{[clr|\s]*\})?")
 _SKIPPED_ARGUMENT = re.compile(r"\s*(?:\{[^{}]*\}|\[[^\[\]]*\])")
 _WITH_ARGUMENT = {"\\hspace", "\\vspace", "\\label", "\\tag", "\\hspace*", "\\tag*"}
 
@@ -134,6 +137,8 @@ def _next(text: str, at: int, words: list[str]) -> tuple[Token | None, int]:
     if blank := _BLANK.match(text, at):
         return None, blank.end()
     match = _TOKEN.match(text, at)
+    if match is None and _ROW_END.match(text, at):
+        return None, at + 1
     if match is None:
         raise Unparsed(f"unexpected character {text[at]!r}", at)
     kind, found, end = str(match.lastgroup), match[0], match.end()
@@ -174,12 +179,13 @@ def _command(text: str, at: int, found: str, end: int) -> tuple[Token | None, in
 
 
 def _outside_cases_dropped(tokens: list[Token]) -> list[Token]:
-    """Without `&` and `\\\\`, which mean something in cases and substack alone."""
+    """Without `&` and `\\\\`, which mean something in cases, matrices and substack alone."""
     kept: list[Token] = []
     depth = braces = 0
     stack: list[int] = []
     for k, token in enumerate(tokens):
-        depth += (token.kind == "begin" and token.text == "cases") - (token.kind == "end" and token.text == "cases")
+        if token.text == "cases" or token.text in MATRICES:
+            depth += (token.kind == "begin") - (token.kind == "end")
         if token.text == "{" and token.kind == "symbol":
             stack.append(k > 0 and tokens[k - 1].text == "\\substack")
             braces += stack[-1]

@@ -46,6 +46,8 @@ def group_scripted(own: Elaborator, node: Script, group: Group) -> e.Expression:
             raise Unsupported(f"norm {write(node.sub)}; admitted: {', '.join(NORMS)}", node.at)
         return own.raised(e.Function(name, (own.value(group.body),), at=node.at), node.sup, node.at)
     value = own.value(group)
+    if isinstance(value, e.Matrix | e.Reduce) and group.kind in ("(", "[") and _transposes(own, value, node.sup):
+        return value  # (x_1, x_2)^T is a column
     if own.is_condition(node.sub):
         value = e.Times(("",), (value, conditions_of(own, node.sub)), at=node.at)
     elif node.sub is not None:
@@ -78,7 +80,7 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
     return e.Power(base, own.value(sup), at=at)
 
 
-def _transposes(own: Elaborator, base: e.Expression, sup: Node) -> bool:
+def _transposes(own: Elaborator, base: e.Expression, sup: Node | None) -> bool:
     """Whether a superscript is the sign of a transpose; a declared T is a power of what has no axes."""
     if not isinstance(sup, Name | Accent | Word) or write(sup) not in TRANSPOSED:
         return False

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._binders import conditions_of
-from gradcheck.documents._differentials import differential, gradient_target, is_sign
+from gradcheck.documents._differentials import is_sign
 from gradcheck.documents._errors import Undeclared, Unsupported
+from gradcheck.documents._heads import entries_of
+from gradcheck.documents._operators import applied, operator_of
 from gradcheck.documents._scripts import items_at
 from gradcheck.documents._symbols import Definition, Found, key_of
 from gradcheck.documents._tree import (
@@ -17,6 +19,7 @@ from gradcheck.documents._tree import (
     Derivative,
     Fraction,
     Group,
+    List,
     Name,
     Node,
     Number,
@@ -90,17 +93,10 @@ def _factor(own: Elaborator, operators: list[str], factors: list[Node], k: int) 
     """The factor that begins at `k`, and how many of the written ones it takes."""
     node = factors[k]
     after = factors[k + 1] if k + 1 < len(factors) and not operators[k] else None
+    if operator := operator_of(node):
+        return applied(own, operator, operators, factors, k)
     if is_sign(node):
-        raise Unsupported("a derivative that is no first derivative of one thing by another", node.at)
-    if isinstance(node, Derivative) and node.of is None:
-        rest = _rest(operators, factors, k + 1)
-        if rest is None:
-            raise Unsupported("a derivative of nothing", node.at)
-        return differential(own, rest, node.by, node.at), len(factors) - k
-    target = gradient_target(node)
-    rest = _rest(operators, factors, k + 1)
-    if target is not None and rest is not None:
-        return differential(own, rest, target, node.at), len(factors) - k
+        raise Unsupported("a derivative that is no first or second derivative of one thing by another", node.at)
     head = node.base if isinstance(node, Script) else node
     group = _argument_group(after)
     if group is not None and isinstance(node, Name | Word | Accent | Script):
@@ -115,6 +111,9 @@ def _factor(own: Elaborator, operators: list[str], factors: list[Node], k: int) 
         return _applied(own, name, node, operators, factors, k)
     if name:
         raise Unsupported(f"{write(node)} without an argument", node.at)
+    brackets = isinstance(node, Group) and node.kind in ("(", "[") and isinstance(node.body, List)
+    if brackets and k and not operators[k - 1]:
+        raise Unsupported(f"{write(factors[k - 1])}{write(node)}: a function that is not declared", node.at)
     return own.value(node), 1
 
 
@@ -143,7 +142,8 @@ def _scripts(node: Node | None) -> Node | None:
 def _call(own: Elaborator, found: Found, node: Node, after: Node | None, group: Group) -> e.Expression | None:
     """A function of the document with its arguments, or an array that is indexed in brackets; None for a product."""
     symbol = found.symbol
-    arguments = items_of(group.body)
+    array = entries_of(group.body)
+    arguments = (array,) if array is not None else items_of(group.body)
     if symbol.callable and symbol.kind != "set":
         definition = symbol.definition
         if definition and definition.parameters and _mentions(group.body, node):

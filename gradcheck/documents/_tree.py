@@ -122,7 +122,10 @@ class Root(Node):
 
 @dataclass(frozen=True, slots=True)
 class Big(Node):
-    """`\\sum_{sub}^{sup} body`; also `\\prod`, `\\max`, `\\min`, `argmax`. No body: nothing followed."""
+    """`\\sum_{sub}^{sup} body`; also `\\prod`, `\\max`, `\\min`, `argmax`. No body: nothing followed.
+
+    "list" is `x_1, \\dots, x_n`.
+    """
 
     op: str
     sub: Node | None
@@ -144,6 +147,30 @@ class Relation(Node):
 
     operators: tuple[str, ...]
     operands: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either(Node):
+    """Conditions of which one holds: `x > 1 \\text{ or } x < -1`."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix(Node):
+    """`\\begin{bmatrix}`: its entries row by row."""
+
+    entries: tuple[Node, ...]
+    columns: int
+    style: str = "bmatrix"
+
+
+@dataclass(frozen=True, slots=True)
+class At(Node):
+    """`\\left. body \\right|_{x = 0}`."""
+
+    body: Node
+    place: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +234,13 @@ def replaced(node: Node, path: Path, new: Node) -> Node:
     below = list(children(node))
     below[path[0]] = replaced(below[path[0]], path[1:], new)
     return rebuilt(node, tuple(below))
+
+
+def substituted(tree: Node, name: Node, value: Node) -> Node:
+    """The tree with `value` wherever `name` stands."""
+    if tree == name:
+        return value
+    return rebuilt(tree, tuple(substituted(child, name, value) for child in children(tree)))
 
 
 def shifted(node: Node, offset: int) -> Node:

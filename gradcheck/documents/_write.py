@@ -5,12 +5,15 @@ from __future__ import annotations
 from gradcheck.documents._grammar import BRACKETS
 from gradcheck.documents._tree import (
     Accent,
+    At,
     Big,
     Cases,
     Derivative,
+    Either,
     Fraction,
     Group,
     List,
+    Matrix,
     Name,
     Node,
     Number,
@@ -21,6 +24,7 @@ from gradcheck.documents._tree import (
     Such,
     Sum,
     Word,
+    substituted,
 )
 
 _CLOSING = BRACKETS | {"|": "|", "\\|": "\\|"}
@@ -66,6 +70,14 @@ def write(tree: Node) -> str:
         case Relation(operators=operators, operands=operands):
             pairs = zip(operators, operands[1:], strict=True)
             return " ".join([write(operands[0]), *(f"{op} {write(operand)}" for op, operand in pairs)])
+        case Either(items=items):
+            return " \\text{ or } ".join(map(write, items))
+        case Matrix(entries=entries, columns=columns, style=style):
+            rows = [entries[k : k + columns] for k in range(0, len(entries), columns)]
+            inside = " \\\\ ".join(" & ".join(map(write, row)) for row in rows)
+            return f"\\begin{{{style}}} {inside} \\end{{{style}}}"
+        case At(body=body, place=place):
+            return f"\\left. {write(body)} \\right|_{{{write(place)}}}"
         case Such(head=head, condition=condition):
             return f"{write(head)} : {write(condition)}"
     raise TypeError(f"tree: got {type(tree).__name__}; admitted: a node of a formula")
@@ -98,16 +110,28 @@ def _inside(node: Node) -> tuple[Node, ...]:
 def _derivative(node: Derivative) -> str:
     sign = f"{node.sign} "
     of = "" if node.of is None else write(node.of)
+    if node.sign in ("\\nabla", "\\partial_"):
+        return f"{node.sign.rstrip('_')}_{{{write(node.by)}}} {of}".strip()
     if node.slash:
         return f"{sign}{of} / {sign}{write(node.by)}"
     return f"\\frac{{{(sign + of).strip()}}}{{{sign}{write(node.by)}}}"
 
 
 def _big(node: Big) -> str:
+    if node.op == "list":
+        return _listed(node)
     name = _NAMES.get(node.op, f"\\operatorname{{{node.op}}}")
     sub = "" if node.sub is None else f"_{{{write(node.sub)}}}"
     sup = "" if node.sup is None else f"^{{{write(node.sup)}}}"
     return f"{name}{sub}{sup} {'' if node.body is None else write(node.body)}".rstrip()
+
+
+def _listed(node: Big) -> str:
+    """`x_1, \\dots, x_n`."""
+    ends = [node.sub.operands[1], node.sup] if isinstance(node.sub, Relation) else []
+    letter = node.sub.operands[0] if isinstance(node.sub, Relation) else None
+    texts = [write(substituted(node.body, letter, end)) for end in ends if node.body and letter and end]
+    return ", \\dots, ".join(texts)
 
 
 def _cases(values: tuple[Node, ...], conditions: tuple[Node | None, ...]) -> str:

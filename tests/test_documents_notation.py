@@ -1,0 +1,167 @@
+"""What authors write, and what it means: for each notation a right formula that passes and a wrong one that fails."""
+
+import pytest
+
+from gradcheck.documents import Verdict, check
+
+UNREAD = {Verdict.UNDECLARED, Verdict.UNSUPPORTED, Verdict.UNPARSED, Verdict.BLOCKED}
+
+
+def verdicts(*lines: str) -> list[Verdict]:
+    """The verdicts of a document: lines with a relation are displays, others are prose."""
+    text = "\n\n".join(f"$$\n{line}\n$$" if line.startswith("=") or "$" not in line else line for line in lines)
+    return [result.verdict for result in check(text, search=0).results]
+
+
+NOTATIONS = {
+    "a prime after a function of the document": (
+        [r"f(x) = \frac{1}{1 + e^{-x}}"],
+        r"f'(x) = f(x) (1 - f(x))",
+        r"f'(x) = f(x) (1 + f(x))",
+    ),
+    "two primes": ([r"f(x) = x^3 + 2x"], r"f''(x) = 6x", r"f''(x) = 3x"),
+    "a prime at a number": ([r"f(x) = x^3 + 2x"], r"f'(0) = 2", r"f'(0) = 3"),
+    "a bar that says where": (
+        [r"f(x) = x^3 + 2x"],
+        r"\left. \frac{df}{dx} \right|_{x=1} = 5",
+        r"\frac{df}{dx}\Big|_{x=1} = 2",
+    ),
+    "a second derivative": (
+        [r"f(x, y) = x^2 y + \sin(y)"],
+        r"\frac{\partial^2 f}{\partial x \partial y} = 2x",
+        r"\frac{\partial^2 f}{\partial x^2} = 2x",
+    ),
+    "a second derivative as an operator": (
+        [r"f(x) = x^3"],
+        r"\frac{d^2}{dx^2} f(x) = 6 x",
+        r"\frac{d^2}{dx^2} f(x) = 3 x^2",
+    ),
+    "a second derivative by indices": (
+        [r"y = \log \sum_{i=1}^n e^{x_i}"],
+        r"\frac{\partial^2 y}{\partial x_i \partial x_j} = [i = j] e^{x_i - y} - e^{x_i + x_j - 2 y}",
+        r"\frac{\partial^2 y}{\partial x_i \partial x_j} = [i = j] e^{x_i - y} + e^{x_i + x_j - 2 y}",
+    ),
+    "a gradient without a variable": (
+        [r"f(x) = x^\top A x", r"with $x \in \mathbb{R}^n$ and $A \in \mathbb{R}^{n \times n}$"],
+        r"\nabla f(x) = (A + A^\top) x",
+        r"\nabla f(x) = 2 A x",
+    ),
+    "a Hessian": (
+        [r"f = \|x\|_2^2 + a^\top x", r"with $x, a \in \mathbb{R}^n$"],
+        r"\nabla_x^2 f = 2 I",
+        r"\nabla_x^2 f = I",
+    ),
+    "a gradient beside a factor": (
+        [r"y = \tanh(u)", r"with $u \in \mathbb{R}^n$"],
+        r"\nabla_u L = \nabla_y L \odot (1 - y^2)",
+        r"\nabla_u L = \nabla_y L \odot (1 + y^2)",
+    ),
+    "a partial derivative with a subscript": (
+        [r"f(x, y) = x^2 y"],
+        r"\partial_x f = 2 x y",
+        r"\partial_x f = x y",
+    ),
+    "dots in a sum": (
+        [r"y_i = \frac{e^{x_i}}{e^{x_1} + e^{x_2} + \cdots + e^{x_n}}"],
+        r"\frac{\partial y_i}{\partial x_i} = y_i (1 - y_i)",
+        r"\frac{\partial y_i}{\partial x_i} = y_i (1 + y_i)",
+    ),
+    "dots in a sum of products": (
+        [r"z_i = w_{i1} x_1 + \dots + w_{in} x_n + b_i"],
+        r"\frac{\partial z_i}{\partial x_j} = w_{ij}",
+        r"\frac{\partial z_i}{\partial x_j} = w_{ji}",
+    ),
+    "dots in a product": (
+        [r"y = x_1 x_2 \cdots x_n"],
+        r"\frac{\partial y}{\partial x_j} = \frac{y}{x_j}",
+        r"\frac{\partial y}{\partial x_j} = y x_j",
+    ),
+    "dots in a list": (
+        [r"f(x) = \sum_{i=1}^n x_i^2"],
+        r"\nabla f(x) = (2 x_1, 2 x_2, \dots, 2 x_n)^\top",
+        r"\nabla f(x) = (x_1, x_2, \dots, x_n)^\top",
+    ),
+    "dots in a maximum": (
+        [r"y = \max(x_1, \dots, x_n)"],
+        r"y = \max_i x_i",
+        r"y = \min_i x_i",
+    ),
+    "dots in a range": (
+        [r"p_i = \frac{e^{z_i}}{\sum_{j=1}^{n} e^{z_j}}, \qquad i = 1, \ldots, n"],
+        r"\frac{\partial p_i}{\partial z_j} = p_i (\delta_{ij} - p_j)",
+        r"\frac{\partial p_i}{\partial z_j} = p_i (\delta_{ij} - p_i)",
+    ),
+    "dots in arguments": (
+        [r"f(x_1, \dots, x_n) = \log(e^{x_1} + \dots + e^{x_n})"],
+        r"\frac{\partial}{\partial x_i} f(x) = \frac{e^{x_i}}{\sum_j e^{x_j}}",
+        r"\frac{\partial}{\partial x_i} f(x) = \frac{e^{x_i}}{1 + \sum_j e^{x_j}}",
+    ),
+    "a matrix written out": (
+        [r"R(t) = \begin{pmatrix} \cos t & -\sin t \\ \sin t & \cos t \end{pmatrix}"],
+        r"R(t)^\top R(t) = \begin{bmatrix} 1 & 0 \\ 0 & 1 \end{bmatrix}",
+        r"R(t) R(t) = \begin{bmatrix} 1 & 0 \\ 0 & 1 \end{bmatrix}",
+    ),
+    "the derivative of a matrix written out": (
+        [r"R(t) = \begin{pmatrix} \cos t & -\sin t \\ \sin t & \cos t \end{pmatrix}"],
+        r"\frac{d}{dt} R(t) = \begin{pmatrix} -\sin t & -\cos t \\ \cos t & -\sin t \end{pmatrix}",
+        r"\frac{d}{dt} R(t) = \begin{pmatrix} -\sin t & \cos t \\ \cos t & -\sin t \end{pmatrix}",
+    ),
+    "a column with dots": (
+        [r"f(x) = \sum_{i=1}^n x_i^3"],
+        r"\nabla f(x) = \begin{bmatrix} 3 x_1^2 \\ \vdots \\ 3 x_n^2 \end{bmatrix}",
+        r"\nabla f(x) = \begin{bmatrix} x_1^2 \\ \vdots \\ x_n^2 \end{bmatrix}",
+    ),
+    "a matrix with dots": (
+        [r"y_i = \sum_{j=1}^n a_{ij} x_j", r"with $a \in \mathbb{R}^{m \times n}$"],
+        r"\frac{\partial y}{\partial x} = \begin{bmatrix} a_{11} & \cdots & a_{1n} \\ \vdots & \ddots & \vdots \\"
+        r" a_{m1} & \cdots & a_{mn} \end{bmatrix}",
+        r"\frac{\partial y}{\partial x} = \begin{bmatrix} 2 a_{11} & \cdots & 2 a_{1n} \\ \vdots & \ddots & \vdots \\"
+        r" 2 a_{m1} & \cdots & 2 a_{mn} \end{bmatrix}",
+    ),
+    "rows with a colon": (
+        [r"Y_{i,:} = X_{i,:} W", r"with $X \in \mathbb{R}^{n \times d}$ and $W \in \mathbb{R}^{d \times m}$"],
+        r"\frac{\partial L}{\partial X_{i,:}} = \frac{\partial L}{\partial Y_{i,:}} W^\top",
+        r"\frac{\partial L}{\partial X_{i,:}} = 2 \frac{\partial L}{\partial Y_{i,:}} W^\top",
+    ),
+    "a row and a column with colons": (
+        [r"with $A \in \mathbb{R}^{n \times d}$ and $B \in \mathbb{R}^{d \times m}$", r"z_{ij} = A_{i,:} B_{:,j}"],
+        r"z_{ij} = \sum_k A_{ik} B_{kj}",
+        r"z_{ij} = \sum_k A_{ik} B_{kj}^2",
+    ),
+    "or in a condition": (
+        [r"f(x) = \begin{cases} x & \text{if } x > 1 \text{ or } x < -1 \\ x^3 & \text{otherwise.} \end{cases}"],
+        r"f'(x) = \begin{cases} 1 & \text{if } x > 1 \text{ or } x < -1 \\ 3 x^2 & \text{otherwise} \end{cases}",
+        r"f'(x) = \begin{cases} 1 & \text{if } x > 1 \text{ and } x < -1 \\ 3 x^2 & \text{otherwise} \end{cases}",
+    ),
+    "a full stop at the end of cases": (
+        [r"f(x) = \begin{cases} x, & x \ge 0, \\ a x, & x < 0. \end{cases}"],
+        r"f'(x) = \begin{cases} 1, & x > 0, \\ a, & x < 0. \end{cases}",
+        r"f'(x) = \begin{cases} 1, & x > 0, \\ -a, & x < 0. \end{cases}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("context", "right", "wrong"), NOTATIONS.values(), ids=NOTATIONS)
+def test_a_notation_is_read(context: list[str], right: str, wrong: str) -> None:
+    *_, good, bad = verdicts(*context, right, wrong)
+    assert good in (Verdict.PASS, Verdict.CONVENTION)
+    assert bad is Verdict.FAIL
+
+
+REFUSED = {
+    "dots whose ends differ in more than a number": [r"y = x_1 + \dots + z_n"],
+    "dots that do not fit what is between": [r"y = x_1 + x_3 + \dots + x_n"],
+    "a gradient by one of several": [r"f = a b^2", r"\nabla f = b^2"],
+    "a prime of what does not work entry by entry": [
+        r"with $x \in \mathbb{R}^n$ and $A \in \mathbb{R}^{n \times n}$",
+        r"f(x) = A x",
+        r"f'(x) = A",
+    ],
+    "a bar that says where of no variable": [r"y = x^2", r"\frac{dy}{dx} |_{0} = 0"],
+    "an undeclared function of two": [r"y = x^2 h(x, 2)", r"\frac{dy}{dx} = 2 x h(x, 2)"],
+}
+
+
+@pytest.mark.parametrize("lines", REFUSED.values(), ids=REFUSED)
+def test_what_has_two_meanings_is_refused(lines: list[str]) -> None:
+    assert verdicts(*lines)[-1] in UNREAD
