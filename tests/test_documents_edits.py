@@ -268,8 +268,9 @@ def test_a_wrong_index_on_the_left_is_told_from_a_missing_sum() -> None:
         matches_sides=sides.match,
     )
     assert found is not None
-    assert (found.cause, found.left) == ("wrong-index", r"\frac{d z}{d X_{k}}")
-    assert sides.match(symbols.parse(found.left), symbols.parse(found.suggestion)).right
+    assert found.left is not None
+    assert (found.cause, write(found.left)) == ("wrong-index", r"\frac{d z}{d X_{k}}")
+    assert sides.match(found.left, symbols.parse(found.suggestion)).right
 
 
 class Sides:
@@ -305,7 +306,8 @@ def test_an_index_missing_on_both_sides_and_a_missing_sum_are_found_together() -
     )
     assert found is not None
     assert (found.cause, found.message) == ("missing-sum", "missing sum over n; and missing index m of k")
-    assert found.left == r"\frac{\partial L}{\partial k_{i, j, k, m}}"
+    assert found.left is not None
+    assert write(found.left) == r"\frac{\partial L}{\partial k_{i, j, k, m}}"
 
 
 def held(symbols: Symbols, *names: str) -> Symbols:

@@ -8,10 +8,12 @@ from typing import Any
 
 from gradcheck.documents._edit import Edit, Text
 from gradcheck.documents._edits import edits
+from gradcheck.documents._edits_factors import numbers, signs
 from gradcheck.documents._edits_indices import completions
+from gradcheck.documents._edits_products import factors
 from gradcheck.documents._edits_sums import missing_sums, wrong_sums
 from gradcheck.documents._proportions import Constant
-from gradcheck.documents._sites import Setting, dangling, renamed, sites
+from gradcheck.documents._sites import Setting, dangling, renamed, runs_of, sites
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tree import Name, Node
 from gradcheck.documents._write import write
@@ -88,15 +90,20 @@ MatchesSides = Callable[[Node, Node], Match]
 
 @dataclass(frozen=True, slots=True)
 class Probable:
-    """A cause that explains a failure: its code, a sentence, and LaTeX that would be right, "" where there is none.
+    """A cause that explains a failure: its code, a sentence, and what would be right, None where that is not known.
 
-    `left`: what the left side should be, where it is the left side that is wrong; else "".
+    `left`: what the left side should be, where it is the left side that is wrong; else None.
     """
 
     cause: str
     message: str
-    suggestion: str = ""
-    left: str = ""
+    tree: Node | None = None
+    left: Node | None = None
+
+    @property
+    def suggestion(self) -> str:
+        """LaTeX that would be right; "" where that is not known."""
+        return "" if self.tree is None else write(self.tree)
 
 
 @dataclass(slots=True)
@@ -137,6 +144,7 @@ def probable_cause(
     left: Node | None = None,
     matches_sides: MatchesSides | None = None,
     constants: Sequence[Constant] = (),
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Probable | None:
     """The likeliest small edit that makes a stated formula right.
 
@@ -159,6 +167,8 @@ def probable_cause(
         The left side, and `matches` for both sides.
     constants
         What `Match.ratios` may be.
+    shapes
+        Of arrays in some trial, as far as they are known.
 
     Returns
     -------
@@ -171,23 +181,26 @@ def probable_cause(
         "arrays": arrays,
         "scalars": tuple(scalars),
         "dims": tuple(dims),
+        "shapes": shapes or {},
     }
+    symbols["runs"] = runs_of([tree, *filter(None, [left])], Setting.of(**symbols))
     for edit in wrong_sums(Text(tree, Setting.of(**symbols))):
         if account.admits(edit.tree, matches):
-            return Probable(edit.cause, edit.words, write(edit.tree))
+            return Probable(edit.cause, edit.words, edit.tree)
     if left is not None and matches_sides is not None:
         found = _on_the_left(tree, left, matches_sides, symbols, account)
         if found:
             return found
-    singles = list(edits(tree, **symbols))
     missing = account.constant(account.match(tree, matches))
     if missing:
-        return _multiplied(tree, missing, singles, matches, account)
+        return _multiplied(Text(tree, Setting.of(**symbols)), missing, matches, account)
+    singles: list[Edit] = []
     scaled: list[tuple[Edit, Constant]] = []
-    for edit in singles:
+    for edit in edits(tree, **symbols):
+        singles.append(edit)
         match = account.match(edit.tree, matches)
         if match.right:
-            return Probable(edit.cause, edit.words, write(edit.tree))
+            return Probable(edit.cause, edit.words, edit.tree)
         if factor := account.constant(match):
             scaled.append((edit, factor))
     for names, agrees in (frozen or {}).items():
@@ -195,7 +208,7 @@ def probable_cause(
             return Probable("frozen-statistics", _frozen(names))
     for edit, factor in scaled[:1]:
         words = f"{edit.words}; and {_missing(factor)}"
-        return Probable(edit.cause, words, write(factor.of(edit.tree)))
+        return Probable(edit.cause, words, factor.of(edit.tree))
     for names, agrees in (frozen or {}).items():
         for edit in singles:
             if account.admits(edit.tree, agrees, names):
@@ -203,12 +216,13 @@ def probable_cause(
     return _pair(tree, singles, matches, symbols, account)
 
 
-def _multiplied(tree: Node, missing: Constant, singles: list[Edit], matches: Matches, account: _Budget) -> Probable:
-    """A formula that is right but for a constant: a constant in it changed, or one put before it."""
-    for edit in singles:
-        if edit.cause in _CONSTANT and edit.cost < _BEFORE and account.admits(edit.tree, matches):
-            return Probable(edit.cause, edit.words, write(edit.tree))
-    return Probable(missing.cause, _missing(missing), write(missing.of(tree)))
+def _multiplied(text: Text, missing: Constant, matches: Matches, account: _Budget) -> Probable:
+    """A formula that is right but for a constant: one in it that is wrong, or one to be put before it."""
+    inside = [edit for family in (signs, factors, numbers) for edit in family(text) if edit.cause in _CONSTANT]
+    for edit in sorted(inside, key=lambda edit: edit.cost):
+        if (edit.cost < _BEFORE or edit.cause == "spurious-factor") and account.admits(edit.tree, matches):
+            return Probable(edit.cause, edit.words, edit.tree)
+    return Probable(missing.cause, _missing(missing), missing.of(text.tree))
 
 
 def _missing(constant: Constant) -> str:
@@ -238,9 +252,9 @@ def _pair(
             if other.cost <= (DEAR if loose else CHEAP) and not other.loose:
                 words = f"{one.words}; and {other.words}"
                 pairs.append((one.cost + other.cost, write(other.tree), other.tree, one.cause, words))
-    for _, text, pair, cause, words in sorted(pairs, key=lambda entry: entry[:2]):
+    for _, _, pair, cause, words in sorted(pairs, key=lambda entry: entry[:2]):
         if account.admits(pair, matches):
-            return Probable(cause, words, text)
+            return Probable(cause, words, pair)
     return None
 
 
@@ -255,17 +269,17 @@ def _on_the_left(
             other = renamed(left, name, loose[0])
             if account.admits(tree, _with_left(matches, other), f"{write(other)} = "):
                 words = f"index {name} on the left should be {loose[0]}"
-                return Probable("wrong-index", words, write(tree), write(other))
+                return Probable("wrong-index", words, tree, other)
     for name in loose:
         wider = Setting.of(**dict(symbols) | {"indices": (*setting.indices, name)})
         for whole, words in completions(left, name, setting):
             agrees, kind = _with_left(matches, whole), f"{write(whole)} = "
             for right in [done for done, _ in completions(tree, name, setting)] or [tree]:
                 if account.admits(right, agrees, kind):
-                    return Probable("missing-index", words, write(right), write(whole))
+                    return Probable("missing-index", words, right, whole)
                 for edit in _whole_sums(Text(right, wider)):
                     if account.admits(edit.tree, agrees, kind):
-                        return Probable("missing-sum", f"{edit.words}; and {words}", write(edit.tree), write(whole))
+                        return Probable("missing-sum", f"{edit.words}; and {words}", edit.tree, whole)
     return None
 
 

@@ -19,7 +19,9 @@ from gradcheck.documents._write import write
 
 MOST = 6000
 WORK = 1_000_000  # places that are written down in all
-_FAMILIES: tuple[Callable[[Text], Iterable[Edit]], ...] = (
+_Family = Callable[[Text], Iterable[Edit]]
+_LIKELY = 1.5  # what the unlikely families cost at least
+_FAMILIES: tuple[_Family, ...] = (
     missing_sums,
     wrong_sums,
     spurious_sums,
@@ -33,12 +35,10 @@ _FAMILIES: tuple[Callable[[Text], Iterable[Edit]], ...] = (
     symmetries,
     numbers,
     factors,
-    missing_factors,
     brackets,
-    symbols_replaced,
     functions_replaced,
-    terms_edited,
 )
+_UNLIKELY: tuple[_Family, ...] = (missing_factors, symbols_replaced, terms_edited)
 _SLIPS = {
     "swapped-index": "swapped-index",
     "sign": "sign",
@@ -57,6 +57,8 @@ def edits(
     arrays: Mapping[str, int],
     scalars: Collection[str] = (),
     dims: Collection[str] = (),
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    runs: Mapping[str, frozenset[int]] | None = None,
     most: int = MOST,
 ) -> Iterator[Edit]:
     """Every small edit of a right-hand side, the cheapest first, each result once.
@@ -71,6 +73,8 @@ def edits(
         The rank of each array, by its key.
     scalars, dims
         Keys of the numbers and of the sizes.
+    shapes, runs
+        As for `Setting`.
     most
         Give at most so many; fewer for a long formula.
 
@@ -79,22 +83,27 @@ def edits(
     Edit
         Those that leave an index dangling, or make one so, come last. Equal costs: in the order of `write`.
     """
-    setting = Setting.of(indices, arrays, scalars, dims)
-    own = write(tree)
-    text = Text(tree, setting)
+    text = Text(tree, Setting.of(indices, arrays, scalars, dims, shapes, runs))
     drafts = min(4 * most, WORK // len(text.sites))
-    best: dict[str, tuple[bool, float, str, Edit]] = {}
-    for edit in islice(_all(text), drafts):
+    best: dict[str, Edit] = {write(tree): Edit(tree, "", 0, "")}
+    given = {write(tree)}
+    for families in (_FAMILIES, _UNLIKELY):
+        _collect(text, families, drafts, best)
+        likely = families is _FAMILIES
+        chosen = [key for key, edit in best.items() if not likely or (not edit.loose and edit.cost < _LIKELY)]
+        for key in sorted(chosen, key=lambda key: (best[key].loose, best[key].cost, key)):
+            if key not in given and len(given) <= most:
+                given.add(key)
+                yield best[key]
+
+
+def _collect(text: Text, families: tuple[_Family, ...], drafts: int, best: dict[str, Edit]) -> None:
+    """The cheapest edit for each result, by what it is written as."""
+    for edit in islice(chain.from_iterable(family(text) for family in families), drafts):
         written = write(edit.tree)
-        late = text.is_loose(edit.tree)
-        if written != own and (written not in best or (late, edit.cost) < best[written][:2]):
-            best[written] = (late, edit.cost, written, edit)
-    for late, _, _, edit in sorted(best.values(), key=lambda entry: entry[:3])[:most]:
-        yield edit if late == edit.loose else replace(edit, loose=late)
-
-
-def _all(text: Text) -> Iterator[Edit]:
-    return chain.from_iterable(family(text) for family in _FAMILIES)
+        loose = text.is_loose(edit.tree)
+        if written not in best or (loose, edit.cost) < (best[written].loose, best[written].cost):
+            best[written] = replace(edit, loose=loose)
 
 
 def mutations(
@@ -113,11 +122,12 @@ def mutations(
     setting = Setting.of(indices, arrays, scalars, dims)
     own = write(tree)
     found: dict[str, Edit] = {}
-    for edit in _all(Text(tree, setting, slips=True)):
+    text = Text(tree, setting, slips=True)
+    for edit in chain.from_iterable(family(text) for family in (*_FAMILIES, *_UNLIKELY)):
         if edit.cause in _SLIPS:
             words = edit.words.replace("spurious", "dropped").replace("missing factor", "extra factor")
             slip = Edit(edit.tree, _SLIPS[edit.cause], edit.cost, words)
             found.setdefault(write(edit.tree), slip)
     found.pop(own, None)
-    for text in sorted(found):
-        yield found[text]
+    for written in sorted(found):
+        yield found[written]

@@ -42,27 +42,29 @@ _DIRECTION = {"<": ">", ">": "<", "\\leq": "\\geq", "\\geq": "\\leq"}
 
 def indices_edited(text: Text) -> Iterator[Edit]:
     """All edits of the indices of arrays and functions."""
+    axes: dict[int, tuple[str, int]] = {}
     for site in text.sites:
         if site.role in ("name", "binder"):
             continue
         if isinstance(site.node, Script):
             found = indexed(site.node, text.setting)
+            axes |= {id(item): (found.key, axis) for axis, item in enumerate(found.indices)}
             yield from _swapped(text, site, site.node, found)
             yield from _counted(text, site, site.node, found)
             yield from _shifted(text, site, site.node, found)
         elif isinstance(site.node, Group) and isinstance(site.node.body, List):
             yield from _swapped_arguments(text, site, site.node)
         if site.role == "index" and is_index(site, text.setting):
-            yield from _replaced(text, site)
+            yield from _replaced(text, site, axes.get(id(site.node)))
         elif site.role == "index":
             yield from _arithmetic(text, site)
     yield from _everywhere(text)
     yield from _short_everywhere(text)
 
 
-def _replaced(text: Text, site: Site) -> Iterator[Edit]:
+def _replaced(text: Text, site: Site, place: tuple[str, int] | None) -> Iterator[Edit]:
     for name in text.indices:
-        if name != write(site.node):
+        if name != write(site.node) and (place is None or text.setting.fits(*place, name)):
             cost = 1.3 if name in (*site.bound, *text.setting.indices) else 1.4
             yield _index(text, site, Name(name, at=site.node.at), "wrong-index", cost)
 
@@ -141,7 +143,7 @@ def _counted(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[E
             yield text.edit(site, new, "wrong-index", 1.0, should("index", node, new))
     elif rank == count + 1:
         for name in text.indices:
-            for k in reversed(range(count + 1)):
+            for k in (k for k in reversed(range(rank)) if text.setting.fits(found.key, k, name)):
                 new = _completed(node, found, name, k)
                 cost = 0.9 + 0.02 * (count - k)
                 yield text.edit(

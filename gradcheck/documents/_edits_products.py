@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations, islice, permutations
+from itertools import combinations, islice
 
 from gradcheck.documents._edit import Edit, Text
-from gradcheck.documents._edits_symbols import with_subscript
+from gradcheck.documents._edits_symbols import candidates, with_subscript
 from gradcheck.documents._sites import Site, is_arguments, transposition_of
 from gradcheck.documents._symbols import is_named, key_of
 from gradcheck.documents._tidy import bracketed, named, times, without_factor
@@ -53,7 +53,9 @@ def factors(text: Text) -> Iterator[Edit]:
         if text.slips or not _is_multiplied(text, site):
             cost = 0.1 if site.path else 0.0
             for words, factor, cause, price in _constants(text):
-                yield text.edit(site, times(factor, _factor(site.node)), cause, cost + price, f"missing factor {words}")
+                yield text.edit(
+                    site, times(factor, _factor(site.node), text.known), cause, cost + price, f"missing factor {words}"
+                )
 
 
 def _is_multiplied(text: Text, site: Site) -> bool:
@@ -114,7 +116,7 @@ def missing_factors(text: Text) -> Iterator[Edit]:
         cost = 0.05 * len(site.path)
         inside = any(isinstance(part, Big) for _, part in walk(site.node))
         for words, factor, price in _candidates(text, site, matrix):
-            new = times(factor, _factor(site.node))
+            new = times(factor, _factor(site.node), text.known)
             where = " inside the sum" if site.path and not inside else ""
             yield text.edit(site, new, "missing-factor", price + cost, f"missing factor {words}{where}")
         if matrix and (not site.path or not isinstance(site.node, Sum)):
@@ -136,7 +138,7 @@ def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Nod
         if not rank:
             yield name, named(name), 1.6
         elif not matrix:
-            for order in islice(permutations(admitted, rank), ORDERS):
+            for order in islice(candidates(text, name, admitted), ORDERS):
                 factor = with_subscript(named(name), tuple(map(Name, order)))
                 yield write(factor), factor, 1.65 + 0.01 * rank
                 if set(order) <= set(text.setting.indices):

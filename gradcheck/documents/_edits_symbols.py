@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Collection, Iterator
+from itertools import pairwise, permutations, product
 
 from gradcheck.documents._edit import Edit, Text, should
 from gradcheck.documents._sites import Site, indexed, is_arguments
@@ -51,7 +51,7 @@ def _others(text: Text, node: Node) -> Iterator[tuple[Node, float]]:
             yield from ((named(name), 1.5) for name in kin if name != key)
     rank = text.setting.arrays.get(key)
     for name, other in text.setting.arrays.items():
-        if name == key or other != rank:
+        if name == key or other != rank or not text.setting.alike(name, key):
             continue
         if bare:
             yield named(name), 1.55
@@ -74,6 +74,15 @@ def with_subscript(base: Node, items: tuple[Node, ...], commas: bool = True, sup
 
 def _items(sub: Node | None) -> tuple[Node, ...]:
     return () if sub is None else sub.items if isinstance(sub, List) else (sub,)
+
+
+def candidates(text: Text, name: str, admitted: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """The orders in which indices can stand at an array."""
+    rank = text.setting.arrays[name]
+    places = [[index for index in admitted if text.setting.fits(name, axis, index)] for axis in range(rank)]
+    if rank == 1 or text.setting.shapes.get(name) is not None:
+        return (order for order in product(*places) if len(set(order)) == rank)
+    return permutations(admitted, rank)
 
 
 def functions_replaced(text: Text) -> Iterator[Edit]:
@@ -135,22 +144,20 @@ def _opened(text: Text, site: Site, node: Sum) -> Iterator[Edit]:
     """Brackets around the end of a term and what follows it."""
     for k, term in enumerate(node.terms[:-1]):
         for end in dict.fromkeys((k + 2, len(node.terms))):
-            inner = _together(term, node.signs[k + 1 : end], node.terms[k + 1 : end])
-            if inner is None:
-                continue
-            signs, terms = (*node.signs[: k + 1], *node.signs[end:]), (*node.terms[:k], inner, *node.terms[end:])
-            words = should("missing brackets:", Sum(("", *node.signs[k + 1 : end]), node.terms[k:end]), inner)
-            yield text.edit(site, Sum(signs, terms, at=node.at), "missing-brackets", 1.28, words)
+            for inner in _together(term, node.signs[k + 1 : end], node.terms[k + 1 : end]):
+                signs, terms = (*node.signs[: k + 1], *node.signs[end:]), (*node.terms[:k], inner, *node.terms[end:])
+                words = should("missing brackets:", Sum(("", *node.signs[k + 1 : end]), node.terms[k:end]), inner)
+                yield text.edit(site, Sum(signs, terms, at=node.at), "missing-brackets", 1.09, words)
 
 
-def _together(term: Node, signs: tuple[str, ...], terms: tuple[Node, ...]) -> Node | None:
-    """A term whose last factor is one sum with what follows."""
+def _together(term: Node, signs: tuple[str, ...], terms: tuple[Node, ...]) -> Iterator[Node]:
+    """A term whose last factors are one sum with what follows."""
     if isinstance(term, Big) and term.body is not None:
-        body = _flat(term.body, signs, terms)
-        return Big(term.op, term.sub, term.sup, bracketed(body), at=term.at)
-    if isinstance(term, Product):
-        return Product(term.operators, (*term.factors[:-1], bracketed(_flat(term.factors[-1], signs, terms))))
-    return None
+        yield Big(term.op, term.sub, term.sup, bracketed(_flat(term.body, signs, terms)), at=term.at)
+    elif isinstance(term, Product):
+        for k in range(len(term.factors) - 1, 0, -1):
+            last = term.factors[k] if k == len(term.factors) - 1 else Product(term.operators[k:], term.factors[k:])
+            yield Product(term.operators[:k], (*term.factors[:k], bracketed(_flat(last, signs, terms))))
 
 
 def _flat(first: Node, signs: tuple[str, ...], terms: tuple[Node, ...]) -> Sum:

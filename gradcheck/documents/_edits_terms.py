@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, permutations
+from itertools import islice
 
 from gradcheck.documents._edit import Edit, Text
-from gradcheck.documents._edits_symbols import with_subscript
+from gradcheck.documents._edits_symbols import candidates, with_subscript
 from gradcheck.documents._sites import Site, transposition_of
 from gradcheck.documents._tidy import bracketed, named
 from gradcheck.documents._tree import Derivative, Group, List, Name, Node, Number, Relation, Script, Such, Sum
@@ -25,7 +25,7 @@ def terms_edited(text: Text) -> Iterator[Edit]:
             for k, term in enumerate(node.terms):
                 rest = Sum(node.signs[:k] + node.signs[k + 1 :], node.terms[:k] + node.terms[k + 1 :], at=node.at)
                 cause = "exponent" if site.role == "exponent" else "spurious-term"
-                yield text.edit(site, rest, cause, 1.45, f"spurious term {write(term)}")
+                yield text.edit(site, rest, cause, 1.5, f"spurious term {write(term)}")
     for site in _sums(text):
         for term, price in _candidates(text, site):
             for sign in "+-":
@@ -59,7 +59,7 @@ def _candidates(text: Text, site: Site) -> Iterator[tuple[Node, float]]:
     for name in text.setting.scalars:
         yield named(name), 1.62
     matrix = not text.setting.indices and not text.indices
-    admitted = (*site.bound, *text.setting.indices)
+    admitted = tuple(dict.fromkeys((*site.bound, *text.setting.indices)))
     for name, rank in text.setting.arrays.items():
         if matrix:
             plain = named(name)
@@ -67,5 +67,5 @@ def _candidates(text: Text, site: Site) -> Iterator[tuple[Node, float]]:
             if rank == 2 and not isinstance(plain, Derivative):
                 yield Script(plain, None, transposition_of(text.tree)), 1.7
             continue
-        for order in islice(permutations(dict.fromkeys(admitted), rank), ORDERS):
+        for order in islice(candidates(text, name, admitted), ORDERS):
             yield with_subscript(named(name), tuple(map(Name, order))), 1.66

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._causes import Match, Matches, Probable, known, probable_cause
 from gradcheck.documents._classify import Item
 from gradcheck.documents._compare import compared
+from gradcheck.documents._differences import described
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._model import Block
+from gradcheck.documents._notation import in_notation
 from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit
 from gradcheck.documents._results import Result
@@ -87,8 +89,26 @@ class Search:
             left=left,
             matches_sides=sides,
             constants=self._constants,
+            shapes=self._shapes(found["arrays"]),
             **found,
         )
+
+    def differences(self, left: Node, right: Node) -> str:
+        """Where and by how much the two sides differ."""
+        try:
+            head, values = self._head(left, self.symbols, self.worlds, "")
+            stated = elaborate(right, self.symbols, head, conditions=self.conditions)
+            trials = zip(self.worlds, values, strict=True)
+            outcomes = [compared(head, stated, world, value) for world, value in trials]
+        except (Refusal, Limit, ValueError):
+            return ""
+        names = {label: found.name for label, found in head.ranges.items()}
+        inputs = [
+            (key, [world.value(key).array for world in self.worlds])
+            for key in sorted(keys_in(stated.expression) | keys_in(head.expression))
+            if (symbol := self.symbols.symbol(key)) is not None and symbol.kind == "real"
+        ]
+        return described(outcomes, names, inputs, self._sizes())
 
     def _frozen(self, left: Node) -> dict[str, Matches]:
         names = [key for key in self.intermediates if key not in self.symbols.held]
@@ -134,13 +154,26 @@ class Search:
         right_everywhere = all(share == 1.0 for share in ratios)
         return Match(right_everywhere, float(terms), () if right_everywhere else tuple(ratios))
 
+    def _shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """The shapes of arrays in the first trial."""
+        found: dict[str, tuple[int, ...]] = {}
+        for name in names:
+            try:
+                value = self.worlds[0].value(self.symbols.resolved(name))
+            except (Refusal, Limit, KeyError):
+                continue
+            found[name] = value.shape if not value.names else ()
+        return {name: shape for name, shape in found.items() if shape}
+
+    def _sizes(self) -> dict[str, tuple[int, ...]]:
+        """What the sizes of the block are in each trial."""
+        drawn = [world.trial.sizes for world in self.worlds]
+        keys = {key: self.symbols.resolved(key) for key in sorted(self.symbols.dims)}
+        return {key: tuple(one[own] for one in drawn) for key, own in keys.items() if all(own in one for one in drawn)}
+
     def _numbers(self) -> list[Constant]:
         """The constants of the block, with their values in each trial."""
-        sizes = {
-            key: tuple(float(world.trial.sizes[self.symbols.resolved(key)]) for world in self.worlds)
-            for key in sorted(self.symbols.dims)
-            if all(self.symbols.resolved(key) in world.trial.sizes for world in self.worlds)
-        }
+        sizes = {key: tuple(map(float, values)) for key, values in self._sizes().items()}
         scalars: dict[str, tuple[float, ...]] = {}
         for key, symbol in sorted(self.symbols.table.items()):
             if symbol.kind in ("real", "positive") and not symbol.callable and self.symbols.rank(symbol) == 0:
@@ -181,7 +214,10 @@ def explained(
         definition = block.symbols.table[block.symbols.resolved(block.symbols.key(item.defines.name))].definition
         cause = next((code for words, code in _REPAIRS.items() if words in item.message), result.cause)
         message = f"{result.message}; read on {item.message}"
-        return replace(result, cause=cause, message=message, suggestion=write(definition.tree) if definition else "")
+        right = definition.tree if definition is not None else None
+        as_read = tree if isinstance(tree, Node) else None
+        suggestion = "" if right is None else _as_written(right, item, as_read or right, block.symbols)
+        return replace(result, cause=cause, message=message, suggestion=suggestion)
     if result.cause in _FINAL or not budget or not isinstance(tree, Node) or not isinstance(item.head, Node):
         return result
     search = Search(
@@ -195,10 +231,30 @@ def explained(
     )
     found = search.cause(item.head, tree)
     if found is None:
-        return result
-    suggestion = f"{found.left} = {found.suggestion}" if found.left else found.suggestion
+        where = search.differences(item.head, tree)
+        return replace(result, message="; ".join(filter(None, [result.message, where])))
+    suggestion = _suggestion(found, item, tree, block.symbols)
     message = f"{result.message}; probable cause: {found.message}" if result.message else found.message
     return replace(result, cause=found.cause, message=message, suggestion=suggestion)
+
+
+def _suggestion(found: Probable, item: Item, tree: Node, symbols: Symbols) -> str:
+    """What would be right, as its author would write it."""
+    if found.tree is None:
+        return ""
+    right = _as_written(found.tree, item, tree, symbols)
+    if found.left is None or not isinstance(item.head, Node):
+        return right
+    return f"{_as_written(found.left, item, item.head, symbols)} = {right}"
+
+
+def _as_written(new: Node, item: Item, tree: Node, symbols: Symbols) -> str:
+    """A new tree in the notation of a side of a statement."""
+    sides = zip(item.statement.members, item.trees, strict=True)
+    member = next((member for member, one in sides if one is tree), None)
+    source = item.statement.display.text
+    texts = [] if member is None else [source[member.offset : member.offset + len(member.text)], member.text]
+    return in_notation(texts, tree, new, symbols.parse)
 
 
 def _single(key: str, worlds: Sequence[World]) -> tuple[float, ...]:

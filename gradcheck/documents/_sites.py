@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.documents._errors import Refusal
@@ -49,22 +49,44 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of the symbols: free indices of the left side, ranks of arrays, scalars, sizes."""
+    """What is known of the symbols: free indices of the left side, ranks of arrays, scalars, sizes.
+
+    `shapes`: of arrays, in some trial, as far as they are known. `runs`: how many values each index has there.
+    """
 
     indices: tuple[str, ...]
     arrays: Mapping[str, int]
     scalars: tuple[str, ...]
     dims: tuple[str, ...]
     names: frozenset[str] = field(default_factory=frozenset)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    runs: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, indices: Collection[str], arrays: Mapping[str, int], scalars: Collection[str], dims: Collection[str]
+        cls,
+        indices: Collection[str],
+        arrays: Mapping[str, int],
+        scalars: Collection[str],
+        dims: Collection[str],
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+        runs: Mapping[str, frozenset[int]] | None = None,
     ) -> Setting:
         """The same for the same symbols, in whatever order they come."""
         names = frozenset(arrays) | frozenset(scalars) | frozenset(dims)
         ranks = {name: arrays[name] for name in sorted(arrays)}
-        return cls(tuple(dict.fromkeys(indices)), ranks, tuple(sorted(scalars)), tuple(sorted(dims)), names)
+        numbers = tuple(sorted(scalars)), tuple(sorted(dims))
+        return cls(tuple(dict.fromkeys(indices)), ranks, *numbers, names, shapes or {}, runs or {})
+
+    def fits(self, key: str, axis: int, index: str) -> bool:
+        """Whether an index may run along an axis, as far as is known."""
+        shape, values = self.shapes.get(key), self.runs.get(index)
+        return shape is None or values is None or axis >= len(shape) or shape[axis] in values
+
+    def alike(self, key: str, other: str) -> bool:
+        """Whether two arrays may have the same shape, as far as is known."""
+        shapes = self.shapes.get(key), self.shapes.get(other)
+        return None in shapes or shapes[0] == shapes[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +232,22 @@ def _script_roles(node: Script, role: str, setting: Setting) -> Sequence[str | i
         named = is_transposed(node) or (is_named(node) and key_of(node) in setting.names)
         found.append("name" if named else "exponent")
     return found
+
+
+def runs_of(trees: Iterable[Node], setting: Setting) -> dict[str, frozenset[int]]:
+    """How many values each index has, by the axes that it stands at."""
+    found: dict[str, set[int]] = {}
+    for tree in trees:
+        for site in sites(tree, setting):
+            if not isinstance(site.node, Script) or site.role == "name":
+                continue
+            parts = indexed(site.node, setting)
+            shape = setting.shapes.get(parts.key, ())
+            if len(shape) == len(parts.indices):
+                for size, item in zip(shape, parts.indices, strict=True):
+                    if isinstance(item, Name):
+                        found.setdefault(item.text, set()).add(size)
+    return {name: frozenset(values) for name, values in found.items()}
 
 
 def index_names(tree: Node, setting: Setting) -> tuple[str, ...]:

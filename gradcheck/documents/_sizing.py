@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -63,6 +63,11 @@ def draw_sizes(symbols: Symbols, stream: np.random.Generator, number: int) -> Si
     return sizes
 
 
+def larger(keys: Sequence[str], number: int) -> list[str]:
+    """The sizes that may not be the smallest in a trial: no size is the same number in all trials."""
+    return [key for k, key in enumerate(keys) if (k + number) % 3 == 0]
+
+
 def _smaller(search: _Search, best: tuple[float, Sizes], stream: np.random.Generator) -> Sizes:
     """Sizes that no change of one and no exchange of two makes cheaper."""
     improved = best[0] > _CHEAP
@@ -92,6 +97,8 @@ class _Search:
         self.number = number
         self.problem = ""
         self.free = sorted(key for key, size in symbols.dims.items() if size is None)  # in one order on any machine
+        self.least = 3 if len(self.free) < _MANY else 2
+        self.larger = larger(self.free, number)
         derived = {key: size for key, size in symbols.dims.items() if size is not None}
         self.derived = [(key, self._rule(derived[key])) for key in self._ordered(derived)]
         self.positive = [key for key, size in derived.items() if size.names]
@@ -139,8 +146,7 @@ class _Search:
 
     def drawn(self, stream: np.random.Generator, attempt: int) -> Sizes:
         """The free sizes, pairwise different, larger ones the later the attempt."""
-        least = 3 if len(self.free) < _MANY else 2
-        pool = np.arange(least, least + len(self.free) + 1 + attempt // 200)
+        pool = np.arange(self.least, self.least + len(self.free) + 1 + attempt // 200)
         return dict(zip(self.free, stream.permutation(pool)[: len(self.free)].tolist(), strict=True))
 
     def judged(self, sizes: Sizes, late: bool) -> tuple[float, Sizes] | None:
@@ -154,6 +160,8 @@ class _Search:
             return None
         if unfulfilled:
             self.problem = unfulfilled
+            return None
+        if not late and any(sizes[key] <= self.least for key in self.larger):
             return None
         positive = late or all(sizes[key] > 0 for key in self.positive)
         if not positive or not _admitted(axes, 1 if late else 2, distinct=not late):

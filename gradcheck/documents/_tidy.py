@@ -117,10 +117,10 @@ def negated(node: Node) -> Node:
     return Sum(("-",), (bracketed(node) if isinstance(node, Sum) else node,), at=node.at)
 
 
-def times(factor: Node, node: Node) -> Node:
-    """A factor before a node."""
+def times(factor: Node, node: Node, known: Container[int] = ()) -> Node:
+    """A factor before a node; `known` as for `tidied`."""
     operator = "\\cdot" if isinstance(node, Number) or _begins_with_number(node) else ""
-    return tidied(Product((operator,), (factor, node), at=node.at))
+    return tidied(Product((operator,), (factor, node), at=node.at), known)
 
 
 def _begins_with_number(node: Node) -> bool:

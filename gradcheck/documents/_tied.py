@@ -14,6 +14,7 @@ from gradcheck.documents._assumed import violated
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Limit
 from gradcheck.documents._sizes import Size
+from gradcheck.documents._sizing import larger
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._trial import Trial
 from gradcheck.documents._value import Array, Value
@@ -59,16 +60,17 @@ def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symb
     free = [key for key, size in symbols.dims.items() if size is None]
     given = {key for tie in ties for key in _given(tie, symbols)}
     drawn = [key for key in free if key not in given]
-    best: tuple[tuple[int, int], dict[str, int]] | None = None
+    best: tuple[tuple[int, int, int], dict[str, int]] | None = None
     found = 0
     for attempt in range(_ATTEMPTS):
         if found >= _WANTED:
             break
         pool = np.arange(2, len(drawn) + 3 + attempt // 25)
         sizes = dict(zip(drawn, stream.permutation(pool)[: len(drawn)].tolist(), strict=True))
+        stale = sum(sizes[key] == 2 for key in larger(drawn, number))
         try:
             _derive(symbols, sizes)
-            if best is not None and _score(_known_shapes(symbols, sizes)) >= best[0]:
+            if best is not None and _score(_known_shapes(symbols, sizes), stale) >= best[0]:
                 found += 1
                 continue
             for tie in ties:
@@ -81,7 +83,7 @@ def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symb
             continue
         if min((n for shape in shapes for n in shape), default=2) < 1:
             continue
-        score = _score(shapes)
+        score = _score(shapes, stale)
         best = (score, sizes) if best is None or score < best[0] else best
         found += 1
     if best is None:
@@ -101,10 +103,10 @@ def _known_shapes(symbols: Symbols, sizes: Mapping[str, int]) -> list[list[int]]
     return shapes
 
 
-def _score(shapes: list[list[int]]) -> tuple[int, int]:
-    """Sizes that are equal or below 2, then entries; the lower the better."""
+def _score(shapes: list[list[int]], stale: int) -> tuple[int, int, int]:
+    """Sizes that are equal or below 2, sizes that should be larger, then entries; the lower the better."""
     clashes = sum(len(shape) - len(set(shape)) for shape in shapes) + sum(n < 2 for shape in shapes for n in shape)
-    return clashes, sum(math.prod(shape) for shape in shapes)
+    return clashes, stale, sum(math.prod(shape) for shape in shapes)
 
 
 def _given(tie: Tie, symbols: Symbols) -> Iterator[str]:
