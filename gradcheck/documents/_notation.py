@@ -17,6 +17,8 @@ _BREAKS = re.compile(r"&|\\\\|\\(?:label|tag|nonumber|notag|q?quad)\b")
 _ENDS = re.compile(r"^(?:\s|&)+|(?:\s|&|\\\\)+$")
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)\s*$")
 _JOINED = re.compile(r"[_^]\{[a-z]{2,}\}")
+_BARE = re.compile(r"[_^][A-Za-z0-9]")
+_BRACED = re.compile(r"(?<=[_^])\{([A-Za-z0-9])\}")
 _APART = re.compile(r"(?<=_\{)[a-z](?: [a-z])+(?=\})")
 
 
@@ -74,12 +76,13 @@ def _patched(text: str, before: str, after: str, late: bool) -> str | None:
             at = _place(places, i, len(old), late)
             piece = _SIZED.sub("", after[new[j].at : new[j_end].at].strip())
             added[at] = added.get(at, "") + f" {piece} "
-    joined = _JOINED.search(text) is not None
+    joined, bare = _JOINED.search(text) is not None, _BARE.search(text) is not None
     starts = [_start(text, token.at) for token in own]
     pieces: list[str] = []
     for k, token in enumerate(own):
         piece = added.get(k, "")
-        pieces.append(_APART.sub(lambda found: found[0].replace(" ", ""), piece) if joined else piece)
+        piece = _APART.sub(lambda found: found[0].replace(" ", ""), piece) if joined else piece
+        pieces.append(_BRACED.sub(r"\1", piece) if bare else piece)
         if k not in removed and token.kind != "stop":
             pieces.append(text[starts[k] : starts[k + 1]])
     return _trimmed("".join(pieces))
