@@ -70,6 +70,11 @@ def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
     if isinstance(tree, Group) and tree.kind in ("[", "(", "{"):
         return head_of(tree.body, symbols, right)
     if isinstance(tree, Product) and not any(tree.operators):
+        last = tree.factors[-1]
+        built_in = isinstance(tree.factors[0], Word) and symbols.find(tree.factors[0]) is None
+        if isinstance(last, Script) and isinstance(last.base, Group) and last.sup is None and not built_in:
+            called = Product(tree.operators, (*tree.factors[:-1], last.base))  # f(x)_i is [f(x)]_i
+            return head_of(Script(Group("[", called), last.sub), symbols, right)
         return _applied(tree, symbols, right)
     if isinstance(tree, Script) and isinstance(tree.base, Group):
         inner = head_of(tree.base.body, symbols, right)

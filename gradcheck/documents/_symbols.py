@@ -255,7 +255,8 @@ class Symbols:
         key = self.resolved(self.key(name))
         before = self.table.get(key, Symbol(key, axes=None))
         for parameter in (*definition.parameters, *definition.depends):
-            self.table.setdefault(self.resolved(parameter), Symbol(parameter))
+            if self.find(self.parse(parameter)) is None:
+                self.table[self.resolved(parameter)] = Symbol(parameter)
         is_function = before.callable or definition.called
         kind = "real" if before.kind in ("function", "blocked") else before.kind
         self.table[key] = replace(before, kind=kind, definition=definition, callable=is_function)

@@ -150,6 +150,9 @@ def _call(own: Elaborator, found: Found, node: Node, after: Node | None, group: 
             return None  # \\sigma (1 - \\sigma): the function stands for its value
         if definition and definition.indices and not definition.parameters:
             given = getattr(group.body, "given", None)
+            whole = None if given else _whole(own, symbol.key, definition, arguments, after, node.at)
+            if whole is not None:
+                return _after(own, whole, after)
             return _after(own, _indexed(own, symbol.key, definition, arguments, given, node.at), after)
         value = _called(own, found, node, arguments)
         return _after(own, value, after)
@@ -176,6 +179,19 @@ def _mentions(body: Node, function: Node) -> bool:
         if not operator and _argument_group(right) is not None
     ]
     return sum(node == function for node in inside) > sum(node == function for node in called)
+
+
+def _whole(
+    own: Elaborator, key: str, definition: Definition, arguments: tuple[Node, ...], after: Node | None, at: int
+) -> e.Expression | None:
+    """`f(x)`, or f of something else with indices behind it, where f has indices and depends on x; None for `f(i)`."""
+    if not definition.depends or len(arguments) != len(definition.depends):
+        return None
+    if tuple(own.symbols.resolved(_key(item)) for item in arguments) == definition.depends:
+        return e.Variable(key, at=at)
+    if not isinstance(after, Script) or after.sub is None:
+        return None
+    return e.Call(key, tuple(map(own.value, arguments)), at=at)
 
 
 def _indexed(
