@@ -124,8 +124,8 @@ def _document(source: Source, sidecar: str | None, sidecar_file: str) -> Documen
         beside, first, errors = sidecar_notes(text, sidecar_file, headings, source.text.rstrip("\n").count("\n") + 1)
         notes = [*notes, *beside]
         preface = [*preface, Note(1, first, "sidecar", sidecar_file, 1)]
-    defaults, wrong = _defaults(preface)
-    blocks, more = read_notes(notes)
+    defaults, wrong = _defaults([_in_full(note, source) for note in preface])
+    blocks, more = read_notes([_in_full(note, source) for note in notes])
     faults = tuple(sorted(source.faults, key=lambda fault: (fault.line, fault.column)))
     return Document(source.file, displays, tuple(headings), blocks, defaults, faults, (*errors, *wrong, *more))
 
@@ -149,6 +149,17 @@ def _without_macros(source: Source) -> list[Display]:
             continue
         kept.append(replace(display, text=shown, source=text if origins else "", origins=origins))
     return kept
+
+
+def _in_full(note: Note, source: Source) -> Note:
+    """An annotation with the document's macros replaced."""
+    if not source.macros:
+        return note
+    try:
+        lines = tuple(replace(line, text=expanded(line.text, source.macros)[0]) for line in note.lines)
+    except Limit:  # reported where a formula has it
+        return note
+    return replace(note, lines=lines)
 
 
 def _numbered(displays: Sequence[Display], headings: Sequence[Heading]) -> tuple[Display, ...]:
