@@ -75,7 +75,6 @@ def test_sizes_fulfil_what_is_assumed(assumption: str, holds: object) -> None:
     assert callable(holds)
     drawn = [sizes(WINDOW, f"{WINDOWS}assume: {assumption}\n", number) for number in range(4)]
     assert all(holds(one) for one in drawn), drawn
-    assert len({tuple(sorted(one.items())) for one in drawn}) > 1
 
 
 def test_other_sizes_stay_different_where_two_are_assumed_equal() -> None:
@@ -127,3 +126,48 @@ def test_what_does_not_fit_is_an_error_of_the_sidecar(entries: str, line: int, m
     with pytest.raises(AnnotationError, match=re.escape(message)) as error:
         check(LINEAR, file="a.tex", kind="latex", sidecar=f"== 1\n{entries}\n{LOSS}")
     assert (error.value.file, error.value.line) == ("a.tex.gradcheck", line)
+
+
+BOLD = r"""
+\newcommand{\loss}{\mathcal{L}}
+\[ \mathbf{y} = \mathbf{W} \mathbf{x} + \mathbf{b} \]
+\[ \frac{\partial \loss}{\partial W_{ij}} = \delta_i x_j \]
+\[ \frac{\partial \loss}{\partial w_{ij}} = \delta_i x_j \]
+\[ \frac{\partial \loss}{\partial x_j} = \sum_i W_{ij} \delta_i \]
+\[ \frac{\partial \loss}{\partial \mathbf{W}} = \boldsymbol{\delta} \mathbf{x}^\top \]
+"""
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        r"shapes: \mathbf{W}[M,N] \mathbf{x}[N] \mathbf{b}[M]"
+        + "\n"
+        + r"loss: \loss; \boldsymbol{\delta}=d\loss/d\mathbf{y}",
+        r"shapes: \bm{W}[M,N] \bm{x}[N] \bm{b}[M]" + "\n" + r"loss: \mathcal{L}; \delta=d\loss/d\bm{y}",
+        "shapes: W[M,N] x[N] b[M] y[M]\n" + r"loss: \loss; \delta=d\loss/dy",
+    ],
+)
+def test_entries_of_a_bold_letter_are_written_plain_and_macros_serve_in_annotations(declared: str) -> None:
+    assert verdicts(BOLD, declared) == ["DEF", "PASS", "PASS", "PASS", "PASS"]
+
+
+def test_another_definition_of_a_bold_letter_by_its_entries_is_a_claim() -> None:
+    text = "\\[ \\mathbf{Y} = \\mathbf{X} \\mathbf{W} \\]\n\\[ Y_{ij} = \\sum_k X_{ik} W_{%s} \\]\n"
+    declared = "shapes: \\mathbf{X}[N,D] \\mathbf{W}[D,M]\n"
+    assert verdicts(text % "kj", declared) == ["DEF", "PASS"]
+    assert verdicts(text % "jk", declared) == ["DEF", "FAIL"]
+
+
+def test_where_nothing_defines_an_output_its_derivatives_are_blocked() -> None:
+    claims = LINEAR.replace("y_{nm} =", "q_{nm} =")
+    assert verdicts(claims, SHAPES + LOSS) == ["DEF", "BLOCKED"]
+
+
+@pytest.mark.parametrize("function", ["\\sigma(z)", "[\\sigma(z)]", "\\sigma(\\mathbf{z})", "\\text{softmax}(z)"])
+@pytest.mark.parametrize(("sign", "verdict"), [("-", "PASS"), ("+", "FAIL")])
+def test_an_entry_of_a_function_is_written_behind_its_argument(function: str, sign: str, verdict: str) -> None:
+    text = f"\\[ {function}_i = \\frac{{e^{{z_i}}}}{{\\sum_k e^{{z_k}}}} \\]\n"
+    text += f"\\[ \\frac{{\\partial {function}_i}}{{\\partial z_j}} = {function}_i ([i=j] {sign} {function}_j) \\]\n"
+    assert verdicts(text, "")[1] == verdict
+    assert verdicts(text, "shapes: z[K]\n")[1] == verdict

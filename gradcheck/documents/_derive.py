@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._errors import Conformability, Undeclared, Unsupported
+from gradcheck.documents._errors import Blocked, Conformability, Undeclared, Unsupported
 from gradcheck.documents._functions import vec
 from gradcheck.documents._gather import Place, gather
 from gradcheck.documents._records import Limit
@@ -40,6 +40,7 @@ def jacobian_of(own: Evaluator, x: e.Differential) -> Value:
         taken, of = of.indices, of.source
     if not isinstance(of, e.Variable):
         return _laid_out(own, jacobian(own, of, x.by, own.world.side), x, x.indices)
+    _refuse_undefined(own, of, x.by)
     pairs = _pairs(own, of, taken, x)
     if pairs:
         found = _block(own, of.key, x.by, pairs)
@@ -47,6 +48,17 @@ def jacobian_of(own: Evaluator, x: e.Differential) -> Value:
     else:
         found, left = _cached(own, of, x.by), x.indices
     return _laid_out(own, _taken(own, found, taken, x) if taken else found, x, left)
+
+
+def _refuse_undefined(own: Evaluator, of: e.Variable, by: str) -> None:
+    """An output without a definition depends on nothing that it is known to: its derivative would be 0."""
+    symbols = own.world.symbols
+    symbol = symbols.symbol(of.key)
+    outputs = [key for _, key in symbol.terms] if symbol is not None and symbol.terms else [of.key]
+    found = [symbols.symbol(key) for key in outputs]
+    known = any(one is None or one.definition or one.kind in ("upstream", "function", "loss") for one in found)
+    if not known and symbols.resolved(by) not in map(symbols.resolved, outputs):
+        raise Blocked(outputs[0], of.at, f"nothing says how {outputs[0]} depends on {by}")
 
 
 def _pairs(own: Evaluator, of: e.Variable, taken: tuple[e.Expression, ...], x: e.Differential) -> dict[int, int]:

@@ -42,8 +42,8 @@ class Unsupported(Refusal):
 class Blocked(Refusal):
     """Needs a definition that could not be read; `symbol` names it."""
 
-    def __init__(self, symbol: str, at: int | None = None) -> None:
-        super().__init__(f"the definition of {symbol} could not be read", at)
+    def __init__(self, symbol: str, at: int | None = None, message: str = "") -> None:
+        super().__init__(message or f"the definition of {symbol} could not be read", at)
         self.symbol = symbol
 
 

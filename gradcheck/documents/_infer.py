@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.documents._elaborate import CONSTANTS
+from gradcheck.documents._fonts import alias_fonts, is_bold
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
@@ -79,8 +80,9 @@ class _Use:
 class Usage:
     """Which undeclared names occur in the formulas of a block, and how."""
 
-    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
+    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: Collection[str] = ()) -> None:
         self.symbols = symbols
+        self.defined = defined
         self.indices = {name for trees in formulas for name in _indices(trees)}
         self.uses: dict[str, _Use] = {}
         self.bounds: list[tuple[int, str, Node | None, Node | None]] = []
@@ -125,7 +127,7 @@ class Usage:
             if rank is None or found.symbol.axes is None:
                 self._note(found.symbol.key, number, found.items, bound)
             return
-        if self.symbols.size(node) is not None or isinstance(node.base, Word) or _is_bracket(node.base):
+        if self.symbols.size(node) is not None or isinstance(node.base, Word) or self._is_bracket(node.base):
             return
         if node.sub is None:
             if isinstance(node.base, Name | Accent):
@@ -136,6 +138,13 @@ class Usage:
             return
         items, _ = items_of_subscript(node.sub)
         self._note(key_of(node.base), number, items, bound)
+
+    def _is_bracket(self, node: Node) -> bool:
+        """Whether a name with indices is a Kronecker or Iverson bracket unless it is declared."""
+        key = key_of(node)
+        if key in ("\\delta", "\\mathbb{1}", "\\mathbf{1}", "1"):
+            return self.symbols.resolved(key) not in self.defined
+        return not (is_letter(node) or isinstance(node, Script))
 
     def _note(self, key: str, number: int, items: Iterable[Node], bound: set[str]) -> None:
         split = tuple(letter for item in items for letter in letters(item))
@@ -172,13 +181,6 @@ def is_letter(node: Node) -> bool:
     name = node.body if isinstance(node, Accent) and node.command != "\\mathbb" else node
     letter = name.text.partition("_{")[0] if isinstance(name, Name) else ""
     return len(letter) == 1 or letter.lstrip("\\").lower() in _GREEK
-
-
-def _is_bracket(node: Node) -> bool:
-    """Whether a name with indices is a Kronecker or Iverson bracket unless it is declared."""
-    return key_of(node) in ("\\delta", "\\mathbb{1}", "\\mathbf{1}", "1") or not (
-        is_letter(node) or isinstance(node, Script)
-    )
 
 
 def _arguments(node: Node | None) -> bool:
@@ -266,7 +268,9 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
     defined
         Keys that have a definition in the block: these get no axes, their definition tells.
     """
-    usage = Usage(symbols, formulas)
+    usage = Usage(symbols, formulas, defined)
+    if alias_fonts(symbols, usage, defined):
+        usage = Usage(symbols, formulas, defined)
     axes = Axes()
     ranks: dict[str, int] = {}
     for key, use in usage.uses.items():
@@ -289,7 +293,9 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
     found = set()
     for key, rank in ranks.items():
         symbol = symbols.symbol(key)
-        if key in defined or (symbol is not None and (symbol.kind in ("loss", "upstream", "set", "function"))):
+        if symbols.resolved(key) in defined or (
+            symbol is not None and (symbol.kind in ("loss", "upstream", "set", "function"))
+        ):
             continue
         sizes = []
         for axis in range(rank):
@@ -300,11 +306,11 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
         symbols.declare(key, sizes)
         found.add(key)
     for key, use in usage.uses.items():
-        if key not in ranks and key not in defined and not use.matrix and not symbols.symbol(key):
+        if key not in ranks and key not in defined and not use.matrix and not symbols.find(symbols.parse(key)):
             other = _other_case(key, symbols, defined)
             if other is not None:
                 symbols.alias(key, other)
-            elif key[:1].islower() or key.startswith("\\"):
+            elif key[:1].islower() or (key.startswith("\\") and not is_bold(symbols.parse(key))):
                 symbols.declare(key)
                 found.add(key)
     for key, use in usage.uses.items():

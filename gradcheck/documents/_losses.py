@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from gradcheck.documents._classify import Item, Kind, arguments, is_gradient, is_unspecified, plain
 from gradcheck.documents._gradients import names_in, schemed
-from gradcheck.documents._symbols import Symbols, key_of
+from gradcheck.documents._symbols import Symbols, key_of, spellings
 from gradcheck.documents._tree import Accent, Derivative, Group, Name, Node, Product, Script, walk
 
 Upstream = tuple[str, str, str, Item]
@@ -41,7 +41,8 @@ def upstreams(symbols: Symbols, items: Sequence[Item], declared: Collection[str]
             continue
         name, of = stem(left, symbols), stem(right.by, symbols)
         item.kind = Kind.UPSTREAM
-        if name not in declared and (name, key_of(right.of), of) not in [one[:3] for one in found]:
+        known = any(spelling in declared for spelling in spellings(symbols.parse(name)))
+        if not known and (name, key_of(right.of), of) not in [one[:3] for one in found]:
             found.append((name, key_of(right.of), of, item))
     return found
 

@@ -122,7 +122,8 @@ class _Builder:
         formulas = [item.readable for item in items if self._counts(item)]
         shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
         declare_outputs(symbols, formulas, shapeless)
-        inferred = infer_shapes(symbols, formulas, defined_keys | self._lets())
+        defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
+        inferred = infer_shapes(symbols, formulas, defined_keys)
         self._kinds()
         for one in self.annotations:
             for name in one.value if one.key == "calls" else ():
@@ -317,14 +318,13 @@ class _Builder:
 
     def _upstreams(self, items: Sequence[Item]) -> list[Upstream]:
         """The names of gradients: those that the text gives, and those formed like them."""
-        declared = {u.name for one in self._all("loss") for u in one.upstream}
-        declared |= {u.name for ones in self._all("grad") for u in ones}
+        declared = self._gradients()
         given = upstreams(self.symbols, items, declared)
         return given if declared else [*given, *more_upstreams(self.symbols, items, given, self.prefixes)]
 
     def _heads(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         """Which statements may be definitions."""
-        taken = {one[0] for one in upstream} | {u.name for ones in self._all("grad") for u in ones}
+        taken = {one[0] for one in upstream} | {self.symbols.key(u.name) for ones in self._all("grad") for u in ones}
         for item in items:
             if item.kind is not Kind.CLAIM or item.statement.continues or not isinstance(item.head, Node):
                 continue
@@ -350,6 +350,12 @@ class _Builder:
             head = head_in(tree, self.symbols, None) if isinstance(tree, Node) else None
             names |= {head.name} if head else set()
         return names
+
+    def _gradients(self) -> set[str]:
+        """The keys of the gradients that are declared with a name."""
+        names = [u.name for one in self._all("loss") for u in one.upstream]
+        names += [u.name for ones in self._all("grad") for u in ones]
+        return {self.symbols.key(name) for name in names if name}
 
     # losses and definitions
 

@@ -308,7 +308,7 @@ class Symbols:
     def find(self, node: Node) -> Found | None:
         """The symbol that a name with scripts is, the longest name first."""
         if not isinstance(node, Script):
-            return next((Found(found) for found in map(self.symbol, _spellings(node)) if found), None)
+            return next((Found(found) for found in map(self.symbol, spellings(node)) if found), None)
         if not is_named(node):
             return None
         if isinstance(node.base, Script) and not (node.base.sub is not None and node.sub is not None):
@@ -338,7 +338,7 @@ class Symbols:
     def size(self, node: Node) -> str | None:
         """The key of the size that a name is; None for what is none."""
         if isinstance(node, Name | Word | Accent | Script):
-            return next((key for key in map(self.resolved, _spellings(node)) if key in self.dims), None)
+            return next((key for key in map(self.resolved, spellings(node)) if key in self.dims), None)
         return None
 
     def value(self, size: Size, sizes: Mapping[str, int]) -> int:
@@ -362,7 +362,8 @@ def _bases(node: Node) -> tuple[Node, ...]:
     return (node, node.body) if isinstance(node, Accent) and node.command in FONTS else (node,)
 
 
-def _spellings(node: Node) -> tuple[str, ...]:
+def spellings(node: Node) -> tuple[str, ...]:
+    """The keys by which a name may be declared: as it is written, and without its font."""
     if isinstance(node, Number):
         return ()
     if isinstance(node, Script):
