@@ -122,6 +122,7 @@ class _Builder:
         formulas = [item.readable for item in items if self._counts(item)]
         shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
         declare_outputs(symbols, formulas, shapeless)
+        defined_keys |= {symbols.key(name) for names in self._all("calls") for name in names}
         defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
         inferred = infer_shapes(symbols, formulas, defined_keys)
         self._kinds()
@@ -226,8 +227,8 @@ class _Builder:
             for _, tree in item.rights[:1]:
                 if isinstance(tree, Product) and is_unspecified(tree, symbols) and key_of(tree.factors[0]) == key:
                     left = symbols.find(item.head) if isinstance(item.head, Node) else None
-                    ranks = {symbols.rank(one.symbol) for one in map(symbols.find, arguments(tree)) if one}
-                    axes = left.symbol.axes if left and len(ranks) > 1 else axes
+                    shapes = {one.symbol.axes for one in map(symbols.find, arguments(tree)) if one}
+                    axes = left.symbol.axes if left and shapes - {left.symbol.axes} else axes
         symbols.function(name, axes)
 
     def _kind(self, name: str, kind: str) -> None:

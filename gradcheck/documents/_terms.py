@@ -225,10 +225,13 @@ def _called(own: Elaborator, found: Found, node: Node, arguments: tuple[Node, ..
     if depends or (definition and same and not found.primes):
         items = own.split(found.items, found.commas, own.symbols.rank(symbol) or 0) if found.items else ()
         return own.raised(own.take(bare, items), found.sup, node.at)
-    if found.items:
+    if found.items and definition is not None:
         raise Unsupported(f"{write(node)}: a function with indices", node.at)
-    values = tuple(own.value(item) for item in arguments)
-    return own.raised(e.Call(symbol.key, values, found.primes, at=node.at), found.sup, node.at)
+    value: e.Expression = e.Call(symbol.key, tuple(map(own.value, arguments)), found.primes, at=node.at)
+    if found.items:
+        rank = own.symbols.rank(symbol)
+        value = own.take(value, own.split(found.items, found.commas, len(found.items) if rank is None else rank))
+    return own.raised(value, found.sup, node.at)
 
 
 def _key(node: Node) -> str:
