@@ -348,8 +348,6 @@ class Elaborator:
         if found is not None:
             return self.found(found, node)
         if size := self.symbols.size(node.base):
-            if not isinstance(node.sup, Number) and key_of(node.base) in CONSTANTS:  # e^x is no power of a size
-                return self.raised(e.Constant(CONSTANTS[key_of(node.base)]), self._without_sub(node), node.at)
             return self.raised(e.Extent(size, at=node.at), self._without_sub(node), node.at)
         if isinstance(node.base, Group):
             return group_scripted(self, node, node.base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from gradcheck.documents import _expression as e
 from gradcheck.documents._binders import conditions_of
 from gradcheck.documents._errors import Undeclared, Unsupported
 from gradcheck.documents._symbols import items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Group, Name, Node, Script, Sum, Word
+from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Script, Sum, Word
 from gradcheck.documents._write import write
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
         raise Undeclared(write(sup), sup.at, f"superscript {write(sup)} is not part of a declared name")
     if isinstance(sup, Name) and sup.text in ("*", "+", "-", "\\dagger", "\\star"):
         raise Undeclared(sup.text, sup.at, f"superscript {sup.text} is not part of a declared name")
+    if isinstance(base, e.Extent) and base.key == "e" and not isinstance(sup, Number):  # no power of a size
+        base = e.Constant(math.e, at=at)
     return e.Power(base, own.value(sup), at=at)
 
 
