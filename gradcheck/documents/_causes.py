@@ -15,7 +15,7 @@ from gradcheck.documents._edits_sums import missing_sums, wrong_sums
 from gradcheck.documents._proportions import Constant
 from gradcheck.documents._sites import Setting, dangling, renamed, runs_of, sites
 from gradcheck.documents._symbols import Symbols
-from gradcheck.documents._tree import Name, Node
+from gradcheck.documents._tree import Name, Node, walk
 from gradcheck.documents._write import write
 
 CAUSES: Mapping[str, str] = {
@@ -67,6 +67,7 @@ CHEAP = 1.45
 DEAR = 1.75
 FIRST = 32
 _CONSTANT = ("sign", "factor", "missing-mean", "spurious-factor")
+_BESIDES = ("sign", "factor", "missing-mean", "missing-factor")  # what is wrong beside a statistic held constant
 _BEFORE = 1.1  # what costs less than a constant put before the whole
 OVERHEAD = 20_000  # terms that are worth the time of reading an edited formula
 DRAFT = 5_000  # and of writing one down
@@ -201,7 +202,7 @@ def probable_cause(
         match = account.match(edit.tree, matches)
         if match.right:
             return Probable(edit.cause, edit.words, edit.tree)
-        if factor := account.constant(match):
+        if (factor := account.constant(match)) and _keeps_most(edit.tree, tree):
             scaled.append((edit, factor))
     for names, agrees in (frozen or {}).items():
         if account.admits(tree, agrees, names):
@@ -211,7 +212,7 @@ def probable_cause(
         return Probable(edit.cause, words, factor.of(edit.tree))
     for names, agrees in (frozen or {}).items():
         for edit in singles:
-            if account.admits(edit.tree, agrees, names):
+            if edit.cause in _BESIDES and account.admits(edit.tree, agrees, names):
                 return Probable("frozen-statistics", f"{_frozen(names)}; and {edit.words}")
     return _pair(tree, singles, matches, symbols, account)
 
@@ -223,6 +224,11 @@ def _multiplied(text: Text, missing: Constant, matches: Matches, account: _Budge
         if (edit.cost < _BEFORE or edit.cause == "spurious-factor") and account.admits(edit.tree, matches):
             return Probable(edit.cause, edit.words, edit.tree)
     return Probable(missing.cause, _missing(missing), missing.of(text.tree))
+
+
+def _keeps_most(new: Node, old: Node) -> bool:
+    """Whether an edit leaves so much of a formula that it may be one of two slips."""
+    return 3 * sum(1 for _ in walk(new)) >= 2 * sum(1 for _ in walk(old))
 
 
 def _missing(constant: Constant) -> str:
@@ -249,7 +255,7 @@ def _pair(
             break
         for other in edits(one.tree, **symbols):
             account.left -= DRAFT
-            if other.cost <= (DEAR if loose else CHEAP) and not other.loose:
+            if other.cost <= (DEAR if loose else CHEAP) and not other.loose and _keeps_most(other.tree, tree):
                 words = f"{one.words}; and {other.words}"
                 pairs.append((one.cost + other.cost, write(other.tree), other.tree, one.cause, words))
     for _, _, pair, cause, words in sorted(pairs, key=lambda entry: entry[:2]):

@@ -42,7 +42,8 @@ def signs(text: Text) -> Iterator[Edit]:
             for k, sign in enumerate(node.signs):
                 turned = "+" if sign == "-" else "-"
                 new: Node = Sum((*node.signs[:k], turned, *node.signs[k + 1 :]), node.terms, at=node.at)
-                yield text.edit(site, new, "sign", 1.2, f"sign of the term {write(node.terms[k])}")
+                cost = 1.2 if site.role == "value" else 1.52
+                yield text.edit(site, new, "sign", cost, f"sign of the term {write(node.terms[k])}")
         elif isinstance(node, Script) and node.sup is not None and _is_exponent(node, text) and not _is_minus(node.sup):
             new = Script(node.base, node.sub, negated(node.sup), node.primes, at=node.at)
             yield text.edit(site, new, "sign", 1.35, should("exponent", node, new))

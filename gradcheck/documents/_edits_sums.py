@@ -6,9 +6,33 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from gradcheck.documents._edit import Edit, Text, listed
-from gradcheck.documents._sites import Site, bound_names, dangling_sites, free_indices, is_arguments, renamed
+from gradcheck.documents._sites import (
+    Site,
+    bound_names,
+    dangling_sites,
+    free_indices,
+    is_arguments,
+    is_transposed,
+    renamed,
+    transposition_of,
+)
 from gradcheck.documents._tidy import bracketed
-from gradcheck.documents._tree import Big, Group, List, Name, Node, Path, Relation, Such, Sum
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Group,
+    List,
+    Name,
+    Node,
+    Number,
+    Path,
+    Product,
+    Relation,
+    Script,
+    Such,
+    Sum,
+)
+from gradcheck.documents._write import write
 
 SUBSETS = 5  # up to so many dangling indices, every subset is tried
 FRESH = ("p", "q", "r", "s", "t", "u", "v", "l", "j", "k", "m", "n")
@@ -25,6 +49,18 @@ def missing_sums(text: Text) -> Iterator[Edit]:
                 cost = 0.5 + 0.01 * len(site.path) + 0.1 * (len(names) - count)
                 yield text.edit(site, summed(site.node, chosen), "missing-sum", cost, _over(chosen))
     yield from _renamed_sums(text)
+    if not text.slips and not text.indices and not text.setting.indices:
+        yield from _sums_of_rows(text)
+
+
+def _sums_of_rows(text: Text) -> Iterator[Edit]:
+    """The sum of the rows, or of the columns, of a matrix that stands for a vector."""
+    ones, mark = Accent("\\mathbf", Number("1")), transposition_of(text.tree)
+    body = bracketed(text.tree) if isinstance(text.tree, Sum | Product) else text.tree
+    turned = body.base if isinstance(body, Script) and is_transposed(body) else Script(body, None, mark)
+    for axis, *pair in (("rows", turned, ones), ("columns", body, ones), ("rows", Script(ones, None, mark), body)):
+        new = Product(("",), tuple(pair))
+        yield text.edit(text.sites[0], new, "missing-sum", 0.7, f"missing sum over the {axis}: {write(new)}")
 
 
 def wrong_sums(text: Text) -> Iterator[Edit]:

@@ -51,12 +51,13 @@ def _others(text: Text, node: Node) -> Iterator[tuple[Node, float]]:
             yield from ((named(name), 1.5) for name in kin if name != key)
     rank = text.setting.arrays.get(key)
     for name, other in text.setting.arrays.items():
-        if name == key or other != rank or not text.setting.alike(name, key):
+        cost = 1.55 if text.setting.alike(name, key) else 1.62
+        if name == key or other != rank or (bare and cost > 1.55):
             continue
         if bare:
-            yield named(name), 1.55
+            yield named(name), cost
         elif isinstance(node, Script) and found is not None and len(found.indices) == rank:
-            yield with_subscript(named(name), found.indices, found.commas, node.sup), 1.55
+            yield with_subscript(named(name), found.indices, found.commas, node.sup), cost
 
 
 def with_subscript(base: Node, items: tuple[Node, ...], commas: bool = True, sup: Node | None = None) -> Node:

@@ -176,10 +176,9 @@ class Search:
         sizes = {key: tuple(map(float, values)) for key, values in self._sizes().items()}
         scalars: dict[str, tuple[float, ...]] = {}
         for key, symbol in sorted(self.symbols.table.items()):
-            if symbol.kind in ("real", "positive") and not symbol.callable and self.symbols.rank(symbol) == 0:
-                values = _single(key, self.worlds)
-                if values:
-                    scalars[key] = values
+            is_number = symbol.kind in ("real", "positive", "upstream") and self.symbols.rank(symbol) == 0
+            if is_number and not symbol.callable and (values := _single(key, self.worlds)):
+                scalars[key] = values
         return constants(len(self.worlds), sizes, scalars)
 
     def _head(self, left: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> tuple[Formula, list[Value]]:
