@@ -72,3 +72,50 @@ $g_{m,t} = \partial L / \partial y_{m,t}$."""
     right = r"\frac{\partial L}{\partial x_{c,s}} = \sum_m \sum_{k=0}^{K-1} w_{m,c,k} g_{m,s-k} [0 \leq s-k \leq T-K]"
     wrong = r"\frac{\partial L}{\partial x_{c,s}} = \sum_{k=0}^{K-1} w_{m,c,k} g_{m,s-k} [0 \leq s-k \leq T-K]"
     assert _verdicts(forward, right, wrong, text=text) == ["DEF", "PASS", "FAIL"]
+
+
+def test_under_a_new_heading_a_letter_may_mean_something_else() -> None:
+    squares = [r"## Squares", r"L = \sum_n (y_n - t_n)^2", r"\frac{\partial L}{\partial y_n} = 2 (y_n - t_n)"]
+    cosines = [r"## Cosines", r"L = \sum_n t_n \cos(y_n)", r"\frac{\partial L}{\partial y_n} = -t_n \sin(y_n)"]
+    wrong = [r"\frac{\partial L}{\partial y_n} = 2 (y_n - t_n)"]
+    assert _verdicts("# Losses", *squares, *cosines, *wrong) == ["DEF", "PASS", "DEF", "PASS", "FAIL"]
+
+
+def test_a_definition_that_is_restated_with_a_slip_is_a_claim() -> None:
+    forward = r"y_{nm} = \sum_d x_{nd} w_{dm} + b_m + \tanh(c_m) + \exp(a_n)"
+    slip = forward.replace("+ b_m", "- b_m")
+    assert _verdicts("# Layer", "## Forward", forward, "## Backward", slip) == ["DEF", "FAIL"]
+
+
+def test_a_section_uses_what_the_sections_before_it_define() -> None:
+    forward = ["# Forward", r"s = \sum_k e^{x_k}", r"y_i = \frac{e^{x_i}}{s}"]
+    backward = ["# Backward", r"\frac{\partial y_i}{\partial x_j} = y_i ([i = j] - y_j)"]
+    wrong = [r"\frac{\partial y_i}{\partial x_j} = y_i ([i = j] + y_j)"]
+    assert _verdicts(*forward, *backward, *wrong) == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+def test_letters_in_the_arithmetic_of_indices_that_are_no_index_are_integers() -> None:
+    forward = r"y_i = x_{i + a}"
+    assert _verdicts(forward, text=r"$x \in \mathbb{R}^N$") == ["DEF"]
+    assert _verdicts(r"y_i = \sum_p w_p x_i", r"z_i = w_p x_{i + p}", text=r"$x \in \mathbb{R}^N$") == ["DEF", "FAIL"]
+
+
+def test_a_capital_below_a_fraction_is_the_size_that_its_sum_runs_over() -> None:
+    mean = r"m_d = \frac{1}{N} \sum_n x_{nd}"
+    right, wrong = r"\frac{\partial m_d}{\partial x_{nd}} = \frac{1}{N}", r"\frac{\partial m_d}{\partial x_{nd}} = 1"
+    assert _verdicts(mean, right, wrong) == ["DEF", "PASS", "FAIL"]
+
+
+def test_what_stands_beside_the_derivative_of_an_output_is_its_upstream_gradient() -> None:
+    forward = r"y_i = \sum_k w_{ik} x_k^2"
+    chain = r"\frac{\partial L}{\partial x_j} = \sum_i g_i \frac{\partial y_i}{\partial x_j} ="
+    assert _verdicts(forward, chain + r" 2 x_j \sum_i g_i w_{ij}") == ["DEF", "PASS", "PASS"]
+    assert _verdicts(forward, chain + r" 2 x_j \sum_i g_i w_{ji}") == ["DEF", "PASS", "FAIL"]
+
+
+def test_nothing_is_called_wrong_where_a_size_is_unknown() -> None:
+    text = r"$x \in \mathbb{R}^{H \times W}$"
+    claims = [r"y = w \operatorname{vec}(x)", r"\frac{\partial y_o}{\partial w_{oi}} = \operatorname{vec}(x)_i"]
+    found = check(text + "".join(f"\n\n$$\n{one}\n$$" for one in claims)).results
+    assert {result.verdict.value for result in found} == {"UNDECLARED"}
+    assert "axis 1 of w" in found[0].message

@@ -111,7 +111,7 @@ def _report(
             block = block_of(chained(displays), declared)
         except AnnotationError as error:
             raise AnnotationError(error.line, error.message, error.file or document.file) from error
-        block.title = title_of(document, displays[0])
+        block.title = title_of(document, next(one for one in displays if not one.carried))
         checkers.append(Checker(block, document.file, seed, trials, search, began + time_limit))
         checkers[-1].check()
         report.notes += [note for note in block.notes if note not in report.notes]

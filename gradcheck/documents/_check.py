@@ -23,12 +23,14 @@ from gradcheck.documents._errors import (
     Refusal,
     Undeclared,
     Unparsed,
+    Wrong,
 )
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._explain import explained
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, is_kinked, kink_of, used_once
+from gradcheck.documents._missing import missing_path, missing_shape
 from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import verdict_of
@@ -75,7 +77,7 @@ class Checker:
         """Judge all displayed statements, in order."""
         chain: list[_Member] = []
         for item in self.block.items:
-            if item.statement.display.inline:
+            if item.statement.display.inline or item.statement.display.carried:
                 continue
             if not item.statement.continues:
                 chain = []
@@ -171,6 +173,11 @@ class Checker:
             return _Member(self._result(item, member, Verdict.UNSUPPORTED, "the time is up", cause="limit-time"))
         try:
             return self._with_ranges(item, member, tree, before)
+        except Wrong as error:
+            unknown = (
+                "" if isinstance(error, Dangling) else missing_shape([item.head, tree], self.block, self.worlds[0])
+            )
+            return self._refused(item, member, Undeclared(unknown, error.at, unknown) if unknown else error, before)
         except (Refusal, Limit) as error:
             return self._refused(item, member, error, before)
         except (RecursionError, MemoryError, OverflowError, ValueError, FloatingPointError) as error:
@@ -264,10 +271,8 @@ class Checker:
 
     def _adopted(self, item: Item) -> int:
         rights = item.rights
-        readable = (
-            k for k, (_, tree) in enumerate(rights) if isinstance(tree, Node) and not is_unspecified(tree, self.symbols)
-        )
-        return next(readable, 0)
+        known = (isinstance(tree, Node) and not is_unspecified(tree, self.symbols) for _, tree in rights)
+        return next((k for k, readable in enumerate(known) if readable), 0)
 
     def _definition(self, item: Item, member: Member, tree: Node, outcomes: list[Outcome]) -> _Member:
         by_heading = None if self.block.ties else self._tie_by_heading(item)
@@ -332,6 +337,8 @@ class Checker:
                 rest = sum(one.gaps.size - two.gaps.size for one, two in zip(outcomes, inner, strict=True))
                 message = f"right {border} from the border; at the border {wrong} of {rest} entries differ"
                 return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
+        if missing := missing_path(head, self.worlds[0]):
+            raise Undeclared(missing, None, missing)
         return _Member(self._failed(item, member, tree, head, outcomes, before), outcomes)
 
     def _agreed(self, item: Item, member: Member, head: Formula, stated: Formula, outcomes: list[Outcome]) -> Result:

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._heads import Head, entries_of, head_of
-from gradcheck.documents._infer import is_letter
 from gradcheck.documents._records import Limit, Member, Statement
 from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Product, Script, Word
+from gradcheck.documents._usage import is_letter
 
 EQUALITIES = ("=", ":=", "\\equiv", "\\triangleq", "\\coloneqq", "\\doteq", "=:")
 UPDATES = ("\\leftarrow", "\\gets", "\\mapsto")

@@ -213,7 +213,8 @@ class Elaborator:
     def split(self, items: tuple[Node, ...], commas: bool, rank: int | None) -> tuple[Node, ...]:
         """The indices that subscript items are; each letter is one where nothing tells how many there are."""
         if rank is None:
-            return items if commas else tuple(letter for item in items for letter in letters(item))
+            sized = any(self.symbols.size(part) is not None for item in items for _, part in walk(item))
+            return items if commas or sized else tuple(letter for item in items for letter in letters(item))
         indices = split(items, commas, rank, lambda node: self.symbols.size(node) is not None)
         for index in indices if len(indices) == rank else ():
             if joined_letters(index) and not any(self._is_number(part) for part in getattr(index, "factors", ())):

@@ -10,7 +10,7 @@ from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import Accent, Node
 
 if TYPE_CHECKING:
-    from gradcheck.documents._infer import Usage
+    from gradcheck.documents._usage import Usage
 
 _BOLD = FONTS - {"\\mathcal", "\\mathbb", "\\mathfrak", "\\mathscr"}
 

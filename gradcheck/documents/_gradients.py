@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradcheck.documents._differentials import gradient_target
-from gradcheck.documents._infer import is_letter
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import (
     Accent,
@@ -22,6 +21,7 @@ from gradcheck.documents._tree import (
     rebuilt,
     walk,
 )
+from gradcheck.documents._usage import is_letter
 
 _PREFIXES = ("d", "\\nabla")
 _HOLE = "\0"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeGuard
 
-from gradcheck.documents._infer import is_letter
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import (
@@ -28,6 +27,7 @@ from gradcheck.documents._tree import (
     rebuilt,
     walk,
 )
+from gradcheck.documents._usage import is_letter
 
 _UNITS = {"I", "\\delta", "1", "\\mathbf{I}", "\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\chi"}
 

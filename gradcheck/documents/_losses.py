@@ -47,6 +47,38 @@ def upstreams(symbols: Symbols, items: Sequence[Item], declared: Collection[str]
     return found
 
 
+def chained_upstreams(symbols: Symbols, items: Sequence[Item], given: Sequence[Upstream]) -> list[Upstream]:
+    """The g of `\\partial L/\\partial x_j = \\sum_i g_i \\partial y_i/\\partial x_j`, where nothing defines it."""
+    taken = {name for name, *_ in given} | {
+        stem(i.head, symbols) for i in items if isinstance(i.head, Node) and plain(i.head)
+    }
+    found: list[Upstream] = []
+    for item in items:
+        head = item.head
+        if item.statement.display.inline or not isinstance(head, Derivative) or not isinstance(head.of, Name | Accent):
+            continue
+        for tree in item.readable[1:]:
+            for _, node in walk(tree):
+                pair = _chain_rule(node, head, symbols) if isinstance(node, Product) else None
+                if pair and pair[0] not in taken and symbols.symbol(pair[0]) is None:
+                    found.append((pair[0], key_of(head.of), pair[1], item))
+                    taken.add(pair[0])
+    return found
+
+
+def _chain_rule(node: Product, head: Derivative, symbols: Symbols) -> tuple[str, str] | None:
+    """The name of a gradient and its array, where it stands beside the derivative of an entry with equal indices."""
+    inner = [part for part in node.factors if isinstance(part, Derivative)]
+    others = [part for part in node.factors if not isinstance(part, Derivative)]
+    if len(inner) != 1 or len(others) != 1 or not plain(others[0]) or not plain(inner[0].of) or not plain(head.by):
+        return None
+    of, name = inner[0].of, others[0]
+    same = isinstance(of, Script) and isinstance(name, Script) and of.sub == name.sub
+    if not isinstance(of, Node) or not same or stem(inner[0].by, symbols) != stem(head.by, symbols):
+        return None
+    return stem(name, symbols), stem(of, symbols)
+
+
 def more_upstreams(
     symbols: Symbols, items: Sequence[Item], given: Sequence[Upstream], prefixes: Sequence[str]
 ) -> list[Upstream]:

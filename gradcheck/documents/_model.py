@@ -24,7 +24,14 @@ from gradcheck.documents._errors import Refusal
 from gradcheck.documents._gradients import prefixes_in, with_gradients
 from gradcheck.documents._infer import declare_outputs, infer_shapes
 from gradcheck.documents._labels import Labels
-from gradcheck.documents._losses import Upstream, infer_losses, more_upstreams, name_gradients, upstreams
+from gradcheck.documents._losses import (
+    Upstream,
+    chained_upstreams,
+    infer_losses,
+    more_upstreams,
+    name_gradients,
+    upstreams,
+)
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._spaces import size_from, space_axes
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
@@ -59,6 +66,8 @@ class Block:
         The statement that defines each symbol, by key.
     title
         The heading of the highest level that it stands under.
+    loose
+        Keys of arrays of whose shapes too little is known, and why.
     """
 
     items: list[Item]
@@ -71,6 +80,7 @@ class Block:
     defined: dict[str, Item] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     title: str = ""
+    loose: dict[str, str] = field(default_factory=dict)
 
     def owns(self, item: Item) -> bool:
         """Whether a statement is the one that defines its symbol."""
@@ -140,12 +150,13 @@ class _Builder:
             items,
             symbols,
             self.ties,
-            inferred,
+            inferred.keys,
             self._one("interior"),
             self._one("relu0"),
             ", ".join(str(a) for one in self._all("assume") for a in one),
             owners,
             self.notes,
+            loose={key: why for key, why in inferred.loose.items() if symbols.table[key].kind == "real"},
         )
 
     def _counts(self, item: Item) -> bool:
@@ -321,7 +332,10 @@ class _Builder:
         """The names of gradients: those that the text gives, and those formed like them."""
         declared = self._gradients()
         given = upstreams(self.symbols, items, declared)
-        return given if declared else [*given, *more_upstreams(self.symbols, items, given, self.prefixes)]
+        if declared:
+            return given
+        given = [*given, *more_upstreams(self.symbols, items, given, self.prefixes)]
+        return [*given, *chained_upstreams(self.symbols, items, given)]
 
     def _heads(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         """Which statements may be definitions."""

@@ -70,6 +70,8 @@ class Display:
         "$$", "math", "align*", "\\[", "$" ...
     number
         Counts the displays of a document from 1; 0 for an inline formula.
+    carried
+        Whether it stands in an earlier section, and only says what letters mean.
     """
 
     file: str
@@ -83,6 +85,7 @@ class Display:
     inline: bool = False
     source: str = ""
     origins: tuple[int, ...] = ()
+    carried: bool = False
 
     def line_of(self, offset: int) -> int:
         """The line of the document on which the character at `offset` of `text` stands."""

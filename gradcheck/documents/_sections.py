@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 
+from gradcheck.documents._carried import stem, with_carried
 from gradcheck.documents._errors import Refusal
-from gradcheck.documents._records import Annotation, Display, Document, Limit, Statement
+from gradcheck.documents._records import Annotation, Display, Document, Heading, Limit, Statement
 from gradcheck.documents._statements import chains
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Big, Derivative, Name, Node, Script, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Derivative,
+    Group,
+    Name,
+    Node,
+    Product,
+    Script,
+    children,
+    items_of,
+    walk,
+)
+from gradcheck.documents._write import write
 
-Group = tuple[list[Display], tuple[Annotation, ...]]
+_RESTATED = 0.85  # a definition that is that much like the one before means the same letter
+Part = tuple[list[Display], tuple[Annotation, ...]]
 
 
 def chained(displays: Sequence[Display]) -> list[Statement]:
@@ -22,16 +38,16 @@ def chained(displays: Sequence[Display]) -> list[Statement]:
     return sorted([*inline, *shown], key=lambda one: (one.display.line, one.display.column, one.part))
 
 
-def groups(document: Document) -> list[Group]:
+def groups(document: Document) -> list[Part]:
     """The formulas that share a symbol table, and what is declared for them."""
     starts = _headings(document)
-    found: list[tuple[tuple[int, int], Group]] = []
+    found: list[tuple[tuple[int, int], Part]] = []
     for display in document.displays:
         key = (id(document.block_for(display)), sum(line <= display.line for line in starts))
         if not found or found[-1][0] != key:
             found.append((key, ([], document.annotations_for(display))))
         found[-1][1][0].append(display)
-    merged: list[Group] = []
+    merged: list[Part] = []
     before: object = None
     for (owner, _), (displays, declared) in found:
         block = document.block_for(displays[-1])
@@ -42,8 +58,11 @@ def groups(document: Document) -> list[Group]:
         elif declared:
             merged.append((displays, declared))
         else:
-            merged += [(part, ()) for part in stretches(displays, [one.line for one in document.headings])]
+            merged += [(part, ()) for part in stretches(displays, document.headings)]
         before = owner
+    plain = [k for k, (_, declared) in enumerate(merged) if not declared]
+    for k, part in zip(plain, with_carried([merged[k][0] for k in plain]), strict=True):
+        merged[k] = (part, ())
     return merged
 
 
@@ -61,19 +80,23 @@ def title_of(document: Document, display: Display) -> str:
     return next((heading.text for heading in reversed(above) if heading.level == top), "")
 
 
-def stretches(displays: Sequence[Display], headings: Sequence[int]) -> Iterator[list[Display]]:
+def stretches(displays: Sequence[Display], headings: Sequence[Heading]) -> Iterator[list[Display]]:
     """The displays, apart where a definition gives a letter another number of indices or another meaning.
 
-    A stretch begins at the heading before such a definition, or with the inline formulas before it.
+    Under another heading, a definition that does not restate the one before is another meaning. A stretch begins at the
+    heading before such a definition, or with the inline formulas before it.
     """
     part: list[Display] = []
     known = _Meanings()
     for display in displays:
-        own = _Meanings.of(display, key_of, alone=not headings)
-        if known.conflict(own) and any(not one.inline for one in part):
-            cut = _cut(part, display, headings)
+        own = _Meanings.of(display, stem, alone=not headings)
+        since = known.redefined(own, headings)
+        if (since or known.conflict(own)) and any(not one.inline for one in part):
+            cut = _cut(part, display, [one for one in headings if one.line > since])
             yield part[:cut]
             part, known = part[cut:], _Meanings()
+            for one in part:
+                known = known.with_later(_Meanings.of(one, stem, alone=not headings))
         part.append(display)
         known = known.with_later(own)
     if part:
@@ -84,16 +107,8 @@ def _differ(one: Sequence[Display], other: Sequence[Display]) -> bool:
     """Whether the second displays define a letter of the first ones as something else."""
     known = _Meanings()
     for display in one:
-        known = known.with_later(_Meanings.of(display, _stem))
-    return any(known.conflict(_Meanings.of(display, _stem)) for display in other)
-
-
-def _stem(tree: Node) -> str:
-    """The key of a name without its indices."""
-    if not isinstance(tree, Script) or tree.sub is None or tree.sup is not None:
-        return key_of(tree)
-    indices = [key_of(letter) for item in items_of_subscript(tree.sub)[0] for letter in letters(item)]
-    return key_of(tree.base if all(len(one) == 1 and one.islower() for one in indices) else tree)
+        known = known.with_later(_Meanings.of(display, stem))
+    return any(known.conflict(_Meanings.of(display, stem)) for display in other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,8 @@ class _Meanings:
 
     ranks: dict[str, int] = field(default_factory=dict)
     made_of: dict[str, frozenset[str]] = field(default_factory=dict)
+    written: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    scalars: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, display: Display, name: Callable[[Node], str], alone: bool = False) -> _Meanings:
@@ -112,26 +129,48 @@ class _Meanings:
             bare = (_names(right) - ranked.keys()) if not ranked else ()
             found.ranks.update({name: 0 for name in bare if name.islower() and alone} | ranked)
             found.made_of[name(tree)] = _names(right)
+            found.scalars.update(_parameters(tree) - ranked.keys())
+            found.written[name(tree)] = display.line, tuple(write(n) for _, n in walk(right) if not children(n))
         return found
+
+    def redefined(self, later: _Meanings, headings: Sequence[Heading]) -> int:
+        """The last line on which a letter is defined that is defined anew under another heading; 0 for none."""
+        lines = [0]
+        for key, (line, leaves) in later.written.items():
+            before, other = self.written.get(key, (line, leaves))
+            apart = any(before < one.line <= line for one in headings)
+            if apart and SequenceMatcher(None, other, leaves, autojunk=False).ratio() < _RESTATED:
+                lines.append(before)
+        return max(lines)
 
     def conflict(self, later: _Meanings) -> bool:
         """Whether a letter has another number of indices or another meaning later."""
-        return any(rank and self.ranks.get(key, rank) != rank for key, rank in later.ranks.items()) or any(
-            _apart(self.made_of[key], names) for key, names in later.made_of.items() if key in self.made_of
+        differs = any(rank and self.ranks.get(key, rank) != rank for key, rank in later.ranks.items())
+        return (
+            differs
+            or any(later.ranks.get(key) for key in self.scalars)
+            or any(_apart(self.made_of[key], names) for key, names in later.made_of.items() if key in self.made_of)
         )
 
     def with_later(self, later: _Meanings) -> _Meanings:
         """Both, the later one counting where they differ, unless it has no indices."""
         kept = {key: rank for key, rank in self.ranks.items() if rank}
         indexed = {key: rank for key, rank in later.ranks.items() if rank}
-        return _Meanings(later.ranks | kept | indexed, self.made_of | later.made_of)
+        return _Meanings(
+            later.ranks | kept | indexed,
+            self.made_of | later.made_of,
+            self.written | later.written,
+            self.scalars | later.scalars,
+        )
 
 
-def _cut(part: Sequence[Display], display: Display, headings: Sequence[int]) -> int:
-    """How many displays belong to the stretch before."""
-    heading = max((line for line in headings if part[0].line < line <= display.line), default=None)
-    if heading is not None:
-        return sum(one.line < heading for one in part)
+def _cut(part: Sequence[Display], display: Display, headings: Sequence[Heading]) -> int:
+    """How many displays belong to the stretch before: those before the last of the highest headings between."""
+    between = [one for one in headings if part[0].line < one.line <= display.line]
+    if between:
+        top = min(one.level for one in between)
+        line = max(one.line for one in between if one.level == top)
+        return sum(one.line < line for one in part)
     return 1 + max((k for k, one in enumerate(part) if not one.inline), default=-1)
 
 
@@ -146,6 +185,13 @@ def _definitions(display: Display) -> Iterator[tuple[Node, Node]]:
             continue
         if not any(isinstance(node, Derivative) for _, node in walk(left)):
             yield left, right
+
+
+def _parameters(tree: Node) -> set[str]:
+    """The x of a left side `f(x)`."""
+    if not isinstance(tree, Product) or len(tree.factors) != 2 or not isinstance(tree.factors[1], Group):
+        return set()
+    return {item.text for item in items_of(tree.factors[1].body) if isinstance(item, Name)}
 
 
 def _ranks(tree: Node) -> dict[str, int]:

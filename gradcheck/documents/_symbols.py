@@ -301,7 +301,8 @@ class Symbols:
         if symbol.axes is not None:
             return len(symbol.axes)
         if symbol.definition and (symbol.definition.indices or symbol.definition.parameters):
-            return len(symbol.definition.indices)
+            arrays = [one for one in map(self.symbol, symbol.definition.parameters) if one is not None and one.axes]
+            return None if arrays and not symbol.definition.indices else len(symbol.definition.indices)
         like = self.symbol(symbol.like) if symbol.like else None
         return self.rank(like) if like else None
 

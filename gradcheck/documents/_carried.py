@@ -1,0 +1,107 @@
+"""What a section takes from those before it: the definitions of letters that it uses and does not define."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._records import Display, Limit
+from gradcheck.documents._spaces import space_axes
+from gradcheck.documents._statements import chains
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
+from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Product, Script, walk
+
+_EQUALITIES = ("=", ":=", "=:", "\\in")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The letters that a display uses, those that it says something of, and how many indices they have."""
+
+    used: frozenset[str]
+    heads: frozenset[str]
+    ranks: dict[str, int]
+
+    @classmethod
+    def of(cls, display: Display) -> Contents:
+        """Those of a display; none where it cannot be read."""
+        trees = [(tree, head) for tree, head in _trees(display)]
+        heads = {name for tree, head in trees if head for name in _heads(tree)}
+        used = {stem(node) for tree, _ in trees for _, node in walk(tree) if isinstance(node, Name | Accent | Script)}
+        ranks = {stem(node): rank for tree, _ in trees for _, node in walk(tree) if (rank := _rank(node))}
+        for statement in chains([display]):
+            axes = space_axes(statement.members[-1].text) if statement.members[-1].relation == "\\in" else None
+            ranks |= dict.fromkeys(heads, len(axes)) if axes is not None else {}
+        return cls(frozenset(used), frozenset(heads), ranks)
+
+
+def stem(node: Node) -> str:
+    """The key of a name without the letters that are its indices."""
+    if not isinstance(node, Script):
+        return key_of(node)
+    indices = [key_of(letter) for item in items_of_subscript(node.sub)[0] for letter in letters(item)]
+    plain = all(len(one) == 1 and one.islower() for one in indices)
+    rest = Script(node.base, None if plain else node.sub, None, node.primes)
+    return key_of(rest) if rest.sub is not None or rest.primes else key_of(node.base)
+
+
+def with_carried(parts: Sequence[list[Display]]) -> Iterator[list[Display]]:
+    """Each part, with the displays before it that say what its letters are; these are marked as carried."""
+    contents = [[Contents.of(display) for display in part] for part in parts]
+    for number, part in enumerate(parts):
+        before = [pair for k in range(number) for pair in zip(parts[k], contents[k], strict=True)]
+        yield [*(replace(display, carried=True) for display in _needed(before, contents[number])), *part]
+
+
+def _needed(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents]) -> list[Display]:
+    used = {name for one in own for name in one.used}
+    known = {name for one in own for name in one.heads}
+    ranks = {name: rank for one in own for name, rank in one.ranks.items()}
+    taken: set[int] = set()
+    while True:
+        fresh = next(
+            (k for k in reversed(range(len(before))) if k not in taken and _fits(before[k][1], used, known, ranks)),
+            None,
+        )
+        if fresh is None:
+            return [before[k][0] for k in sorted(taken)]
+        taken.add(fresh)
+        used |= before[fresh][1].used
+        known |= before[fresh][1].heads
+        ranks = before[fresh][1].ranks | ranks
+
+
+def _fits(one: Contents, used: set[str], known: set[str], ranks: dict[str, int]) -> bool:
+    """Whether a display says something of a letter that is used, and nothing that contradicts."""
+    wanted = bool(one.heads & used) and not one.heads & known
+    return wanted and all(ranks.get(name, rank) == rank for name, rank in one.ranks.items())
+
+
+def _trees(display: Display) -> Iterator[tuple[Node, bool]]:
+    """The sides of the equalities, and whether each is a left one."""
+    symbols = Symbols()
+    for statement in chains([display]):
+        for position, member in enumerate(statement.members):
+            follows = statement.members[1].relation if len(statement.members) > 1 else ""
+            try:
+                yield symbols.parse(member.text), not position and not statement.continues and follows in _EQUALITIES
+            except (Refusal, Limit):
+                continue
+
+
+def _heads(tree: Node) -> Iterator[str]:
+    """The letters that a left side defines; none for a derivative."""
+    if any(isinstance(node, Derivative) for _, node in walk(tree)):
+        return
+    first = tree.factors[0] if isinstance(tree, Product) and isinstance(tree.factors[-1], Group) else tree
+    for item in first.items if isinstance(first, List) else (first,):
+        if isinstance(item, Name | Accent | Script):
+            yield stem(item)
+
+
+def _rank(node: Node) -> int:
+    if not isinstance(node, Script) or node.sub is None or not isinstance(node.base, Name | Accent):
+        return 0
+    return sum(len(letters(item)) for item in items_of_subscript(node.sub)[0])

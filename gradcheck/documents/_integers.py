@@ -1,0 +1,123 @@
+"""Letters that are sizes, strides and offsets, where nothing declares them: integers beside indices that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
+from gradcheck.documents._tree import (
+    Big,
+    Fraction,
+    Group,
+    List,
+    Name,
+    Node,
+    Product,
+    Relation,
+    Script,
+    Such,
+    items_of,
+    walk,
+)
+
+
+def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: set[str]) -> None:
+    """Declare what stands in the arithmetic of indices and is no index: a, s and p in `x_{s i + p - a}`."""
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    indices = {name for node in nodes for name in _indices(node)}
+    arrays = {key_of(node.base) for node in nodes if isinstance(node, Script) and node.sub is not None}
+    for name in dict.fromkeys(name for node in nodes for name in _beside(node, indices)):
+        free = name not in indices | arrays | defined and name.isalpha() and name != "T"
+        if free and symbols.symbol(name) is None and name not in symbols.dims:
+            symbols.dim(name)
+
+
+def counts_of(
+    symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: set[str]
+) -> Iterator[tuple[int, str, str]]:
+    """Formula, index and size: what unknown capitals below a fraction count, such as N in `\\frac{1}{N} \\sum_n`."""
+    nodes = [(number, node) for number, trees in enumerate(formulas) for tree in trees for _, node in walk(tree)]
+    arrays = {key_of(node.base) for _, node in nodes if isinstance(node, Script)} | defined
+    indices = {(number, name) for number, node in nodes for name in _indices(node)}
+    below = {
+        part.text: None
+        for _, node in nodes
+        if isinstance(node, Fraction)
+        for _, part in walk(node.under)
+        if isinstance(part, Name) and len(part.text) == 1 and part.text.isupper() and part.text not in arrays
+    }
+    unknown = [name for name in below if symbols.symbol(name) is None and name not in symbols.dims]
+    found = {name: [number for number, index in sorted(indices) if index == name.lower()] for name in unknown}
+    for name, numbers in found.items():
+        yield from ((number, name.lower(), name) for number in numbers)
+    rest = {name for name, numbers in found.items() if not numbers}
+    for number, node in nodes:
+        if isinstance(node, Product):
+            yield from ((number, index, name) for index, name in _mean(node) if name in rest)
+
+
+def _mean(node: Product) -> Iterator[tuple[str, str]]:
+    """The indices of `\\frac{1}{H W} \\sum_{h,k}` with the sizes in the same place."""
+    for over, total in zip(node.factors, node.factors[1:], strict=False):
+        if isinstance(over, Fraction) and isinstance(total, Big) and total.op == "sum" and total.sup is None:
+            sizes = over.under.factors if isinstance(over.under, Product) else (over.under,)
+            names = list(_indices(total))
+            while isinstance(total.body, Big) and total.body.sup is None:
+                total = total.body
+                names += _indices(total)
+            if len(names) == len(sizes):
+                yield from (
+                    (name, size.text) for name, size in zip(names, sizes, strict=True) if isinstance(size, Name)
+                )
+
+
+def _indices(node: Node) -> Iterator[str]:
+    """Letters that are a whole index, or that a big operator binds."""
+    if isinstance(node, Script) and node.sub is not None:
+        items, commas = items_of_subscript(node.sub)
+        for item in items if commas else (letter for one in items for letter in letters(one)):
+            yield from _bare(item)
+    if isinstance(node, Big):
+        for item in items_of(node.sub):
+            yield from (part.text for one in _counted(item) for _, part in walk(one) if isinstance(part, Name))
+
+
+def _counted(item: Node) -> tuple[Node, ...]:
+    """What is counted below a big operator: i in `i = 1`, p in `0 \\leq p < K`."""
+    if isinstance(item, Relation):
+        return item.operands[1:-1] if len(item.operands) > 2 else item.operands[:1]
+    return (item.head,) if isinstance(item, Such) else (item,)
+
+
+def _bare(item: Node) -> Iterator[str]:
+    if isinstance(item, Name):
+        yield item.text
+    elif isinstance(item, List | Group):
+        for letter in letters(item):
+            if isinstance(letter, Name):
+                yield letter.text
+
+
+def _beside(node: Node, indices: set[str]) -> Iterator[str]:
+    """Letters in the arithmetic of a subscript, of a comparison of indices, and in bounds."""
+    parts: list[Node] = []
+    if isinstance(node, Script) and node.sub is not None:
+        parts += items_of_subscript(node.sub)[0]
+    elif isinstance(node, Big):
+        parts += [part for item in items_of(node.sub) if isinstance(item, Relation) for part in item.operands]
+        parts += [] if node.sup is None else [node.sup]
+    elif isinstance(node, Group) and isinstance(node.body, Relation | List):
+        found = [item for item in items_of(node.body) if isinstance(item, Relation)]
+        parts += [part for item in found for part in item.operands if _counts(item, indices)]
+    elif isinstance(node, Group) and node.kind in ("\\lfloor", "\\lceil") and isinstance(node.body, Fraction):
+        parts += [node.body.under]
+    for part in parts:
+        yield from (inner.text for _, inner in walk(part) if isinstance(inner, Name))
+
+
+def _counts(relation: Relation, indices: set[str]) -> bool:
+    """Whether a comparison is one of indices: letters and numbers alone, an index among them."""
+    inside = [node for operand in relation.operands for _, node in walk(operand)]
+    names = {node.text for node in inside if isinstance(node, Name)}
+    return bool(names & indices) and not any(isinstance(node, Script) and node.sub is not None for node in inside)
