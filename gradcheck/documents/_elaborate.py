@@ -14,7 +14,7 @@ from gradcheck.documents._errors import Dangling, Undeclared, Unsupported, Wrong
 from gradcheck.documents._expression import Expression, Formula, Range
 from gradcheck.documents._heads import COLON
 from gradcheck.documents._records import Limit
-from gradcheck.documents._scripts import group_scripted, raised, special
+from gradcheck.documents._scripts import group_scripted, primed, raised, special
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._subscripts import joined_letters, letters, split, with_upper_indices
 from gradcheck.documents._symbols import Found, Symbols, key_of
@@ -213,8 +213,8 @@ class Elaborator:
     def split(self, items: tuple[Node, ...], commas: bool, rank: int | None) -> tuple[Node, ...]:
         """The indices that subscript items are; each letter is one where nothing tells how many there are."""
         if rank is None:
-            sized = any(self.symbols.size(part) is not None for item in items for _, part in walk(item))
-            return items if commas or sized else tuple(letter for item in items for letter in letters(item))
+            whole = commas or any(self.symbols.size(part) for item in items for _, part in walk(item))
+            return items if whole else tuple(letter for item in items for letter in letters(item))
         indices = split(items, commas, rank, lambda node: self.symbols.size(node) is not None)
         for index in indices if len(indices) == rank else ():
             if joined_letters(index) and not any(self._is_number(part) for part in getattr(index, "factors", ())):
@@ -371,11 +371,7 @@ class Elaborator:
         found = with_upper_indices(found, rank)
         variable = e.Variable(key, at=node.at)
         if found.primes:
-            parameters = found.symbol.definition.parameters if found.symbol.definition else ()
-            if len(parameters) != 1 or found.items:
-                raise Unsupported(f"{write(node)}: a derivative without an argument in parentheses", node.at)
-            call = e.Call(key, (e.Variable(parameters[0], at=node.at),), found.primes, at=node.at)
-            return self.raised(call, found.sup, node.at)
+            return primed(self, found, node)
         if not found.items:
             return self.raised(variable, found.sup, node.at)
         if rank == 0 and found.symbol.axes is not None:

@@ -15,6 +15,7 @@ from gradcheck.documents._write import write
 
 if TYPE_CHECKING:
     from gradcheck.documents._elaborate import Elaborator
+    from gradcheck.documents._symbols import Found
 
 NORMS = {"1": "norm1", "2": "norm", "F": "norm", "\\infty": "normmax", "\\mathrm{F}": "norm"}
 TRANSPOSED = {"T", "\\top", "\\mathrm{T}", "\\mathsf{T}", "\\mathit{T}", "\\text{T}"}
@@ -64,6 +65,15 @@ def items_at(own: Elaborator, value: e.Expression, sub: Node) -> tuple[Node, ...
     symbol = own.symbols.symbol(value.key) if isinstance(value, e.Variable) else None
     rank = own.symbols.rank(symbol) if symbol else None
     return own.split(items, commas, 2 if rank is None and not commas else len(items) if rank is None else rank)
+
+
+def primed(own: Elaborator, found: Found, node: Node) -> e.Expression:
+    """`\\sigma'`: the derivative of a function where its parameter is."""
+    definition = found.symbol.definition
+    if definition is None or len(definition.parameters) != 1 or found.items:
+        raise Unsupported(f"{write(node)}: a derivative without an argument in parentheses", node.at)
+    argument = e.Variable(definition.parameters[0], at=node.at)
+    return own.raised(e.Call(found.symbol.key, (argument,), found.primes, at=node.at), found.sup, node.at)
 
 
 def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.Expression:
