@@ -109,7 +109,8 @@ def _beside(node: Node, indices: set[str]) -> Iterator[str]:
         parts += [] if node.sup is None else [node.sup]
     elif isinstance(node, Group) and isinstance(node.body, Relation | List):
         found = [item for item in items_of(node.body) if isinstance(item, Relation)]
-        parts += [part for item in found for part in item.operands if _counts(item, indices)]
+        sides = [side for item in found for side in item.operands if _counts(item, indices)]
+        parts += [side for side in sides if not isinstance(side, Name) or side.text.isupper()]
     elif isinstance(node, Group) and node.kind in ("\\lfloor", "\\lceil") and isinstance(node.body, Fraction):
         parts += [node.body.under]
     for part in parts:
