@@ -103,7 +103,8 @@ def _beside(node: Node, indices: set[str]) -> Iterator[str]:
     """Letters in the arithmetic of a subscript, of a comparison of indices, and in bounds."""
     parts: list[Node] = []
     if isinstance(node, Script) and node.sub is not None:
-        parts += items_of_subscript(node.sub)[0]
+        items = items_of_subscript(node.sub)[0]
+        parts += [item for item in items if not any(isinstance(part, Relation) for _, part in walk(item))]
     elif isinstance(node, Big):
         parts += [part for item in items_of(node.sub) if isinstance(item, Relation) for part in item.operands]
         parts += [] if node.sup is None else [node.sup]

@@ -16,6 +16,7 @@ from gradcheck.documents._tree import (
     Big,
     Derivative,
     Group,
+    List,
     Name,
     Node,
     Number,
@@ -125,7 +126,7 @@ def _left_indices(head: Node) -> Iterator[tuple[str, str]]:
 
 
 def _values(tree: Node) -> Iterator[str]:
-    """The letters that stand for values: in no subscript, and in no comparison in brackets."""
+    """The letters that stand for values: in no subscript, comparison in brackets, or list of arguments."""
     match tree:
         case Name(text=text):
             yield text
@@ -136,7 +137,7 @@ def _values(tree: Node) -> Iterator[str]:
             return
         case Big(body=body):
             yield from () if body is None else _values(body)
-        case Group(kind="[" | "\\{", body=Relation()):
+        case Group(kind="[" | "\\{", body=Relation()) | Group(kind="(", body=List()):
             return
         case Derivative(by=by):
             yield from _values(by)
