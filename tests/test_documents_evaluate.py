@@ -667,7 +667,7 @@ REFUSED = [
     ("x_{ij}", "x_{i,j+1}", Outside),
     ("x_{ij}", r"x_{i,j/2}", Outside),
     ("x", "x t", Conformability),
-    ("x", "x^2 A^2", Unsupported),
+    ("x", "x^2 (A + A)^2", Unsupported),
     ("x", "A x", Conformability),
     ("a", r"\sum_i", Wrong),
     ("a", r"\sum_{i=0}^{M} a", Undeclared),

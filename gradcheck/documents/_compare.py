@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.documents._errors import Conformability
-from gradcheck.documents._evaluate import evaluate
+from gradcheck.documents._evaluate import Evaluator, evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._match import aligned, is_jacobian, pulled_back, reshaped
-from gradcheck.documents._value import Array, Value
+from gradcheck.documents._value import Array, Value, masked
 from gradcheck.documents._world import World
 
 TOLERANCE = 1e-7  # derivatives inside of derivatives are extrapolated, to about 1e-10
@@ -78,6 +78,9 @@ def compared(head: Formula, member: Formula, world: World, value: Value | None =
     before = meter.terms
     value = evaluate(head, world) if value is None else value
     stated = evaluate(member, world, like=value)
+    if member.conditions:  # nothing is stated where they do not hold
+        masks = [Evaluator(world, member.ranges).number(condition) for condition in member.conditions]
+        value, stated = (masked(side, masks, 0.0, meter) for side in (value, stated))
     return _outcome(value, stated, head, world, before)
 
 

@@ -12,7 +12,9 @@ from gradcheck.documents._binders import conditions_of, ranged, reduction, with_
 from gradcheck.documents._differentials import differential
 from gradcheck.documents._errors import Dangling, Undeclared, Unsupported, Wrong
 from gradcheck.documents._expression import Expression, Formula, Range
+from gradcheck.documents._groups import grouped
 from gradcheck.documents._heads import COLON
+from gradcheck.documents._reach import labels_in
 from gradcheck.documents._records import Limit
 from gradcheck.documents._scripts import group_scripted, primed, raised, special
 from gradcheck.documents._sizes import Size
@@ -39,7 +41,6 @@ from gradcheck.documents._tree import (
     Script,
     Sum,
     Word,
-    items_of,
     walk,
 )
 from gradcheck.documents._write import write
@@ -209,6 +210,9 @@ class Elaborator:
         for axis, index in enumerate(indices):
             if isinstance(index, e.Index):
                 self.ranges[index.label].uses.append((source, axis))
+            else:
+                for label in labels_in(index):
+                    self.ranges[label].shifts.append((source, axis, index))
 
     def split(self, items: tuple[Node, ...], commas: bool, rank: int | None) -> tuple[Node, ...]:
         """The indices that subscript items are; each letter is one where nothing tells how many there are."""
@@ -288,27 +292,8 @@ class Elaborator:
         raise Unsupported(f"{write(node)} where a value is meant", node.at)
 
     def grouped(self, node: Group) -> Expression:
-        """What brackets mean: nothing, an Iverson bracket, an absolute value, a norm, an inner product, rounding."""
-        match node.kind:
-            case "|":
-                return e.Function("abs", (self.value(node.body),), at=node.at)
-            case "\\|":
-                return e.Function("norm", (self.value(node.body),), at=node.at)
-            case "\\lfloor" | "\\lceil":
-                name = "floor" if node.kind == "\\lfloor" else "ceil"
-                return e.Function(name, (self.value(node.body),), at=node.at)
-            case "\\langle":
-                parts = items_of(node.body)
-                if len(parts) != 2:
-                    raise Unsupported(f"an inner product of {len(parts)} parts; admitted: 2", node.at)
-                return e.Function("inner", tuple(map(self.value, parts)), at=node.at)
-        if self.is_condition(node.body):
-            if node.kind in ("[", "\\llbracket"):
-                return conditions_of(self, node.body)
-            raise Unsupported(f"{write(node)}: a condition where a value is meant; admitted: [..]", node.at)
-        if isinstance(node.body, List) and node.kind in ("(", "[") and node.body.given is None:
-            return e.Matrix(tuple(map(self.value, node.body.items)), 1, at=node.at)
-        return self.value(node.body)
+        """What brackets mean."""
+        return grouped(self, node)
 
     def is_condition(self, node: Node | None) -> bool:
         """Whether a node is a comparison, or several."""

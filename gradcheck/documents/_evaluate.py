@@ -15,6 +15,7 @@ from gradcheck.documents._errors import Conformability, Domain, Undeclared, Unsu
 from gradcheck.documents._expression import Expression, Formula, Range
 from gradcheck.documents._gather import Place, gather
 from gradcheck.documents._products import fitted, multiplied
+from gradcheck.documents._reach import reach
 from gradcheck.documents._records import Limit
 from gradcheck.documents._reduce import reduce_
 from gradcheck.documents._trial import Trial
@@ -126,7 +127,10 @@ class Evaluator:
             upper = self._bound(found.upper)
             upper = Value(upper.array - 1, upper.names) if found.beyond else upper
         else:
-            upper = scalar(float(base + self._axis(found) - 1))
+            count = self._axis(found) if found.uses else reach(self, label)
+            if count is None:
+                raise Undeclared(found.name, None, f"nothing tells the range of index {found.name}")
+            upper = scalar(float(base + count - 1))
         low, high = (int(bound.array.min()) if bound is lower else int(bound.array.max()) for bound in (lower, upper))
         if not lower.names and not upper.names:
             return low, high, []
@@ -275,8 +279,11 @@ def _times(own: Evaluator, x: e.Times) -> Value | Flexible:
     return result
 
 
-def _quotient(own: Evaluator, x: e.Quotient) -> Value:
-    return entrywise(np.true_divide, [own.fixed(x.over), own.fixed(x.under)], own.meter, x.at)
+def _quotient(own: Evaluator, x: e.Quotient) -> Value | Flexible:
+    over, under = own.value(x.over), own.fixed(x.under)
+    if isinstance(over, Flexible) and not under.rank:
+        return over.mapped(lambda unit: entrywise(np.true_divide, [unit, under], own.meter, x.at))
+    return entrywise(np.true_divide, [own.fixed(x.over), under], own.meter, x.at)
 
 
 def _power(own: Evaluator, x: e.Power) -> Value:
@@ -284,6 +291,8 @@ def _power(own: Evaluator, x: e.Power) -> Value:
     if base.rank == 2 and not own.world.symbols.elementwise and not exponent.names and not exponent.rank:
         if exponent.array == -1:
             return f.inverse(base, x.at)
+        if base.shape[0] == base.shape[1] and isinstance(x.base, e.Variable):
+            return f.matrix_power(base, exponent, own.meter, x.at)
         if base.shape[0] == base.shape[1]:
             raise Unsupported("a power of a square matrix: of the matrix or of its entries?", x.at)
     return entrywise(f.power, [base, exponent], own.meter, x.at)

@@ -212,6 +212,7 @@ class Range:
     upper: Expression | None = None
     beyond: bool = False  # the upper bound is the first value that is left out
     uses: list[tuple[Expression, int]] = field(default_factory=list)
+    shifts: list[tuple[Expression, int, Expression]] = field(default_factory=list)  # uses as part of an index
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from gradcheck.documents._errors import Conformability, Unsupported
-from gradcheck.documents._value import Array, Flexible, Meter, Value, entrywise
+from gradcheck.documents._value import Array, Flexible, Meter, Value, entrywise, matmul
 
 _UNDEFINED = complex(np.nan, np.nan)  # a derivative that is undefined, too
 _POWERS = 64  # integer exponents up to here are products
@@ -75,6 +75,11 @@ def _erf(z: Array) -> Array:
     return np.asarray(erf(z))
 
 
+def _within(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A function of -1 to 1; NaN outside."""
+    return lambda z: np.where(np.abs(z.real) > 1, np.nan, function(z))
+
+
 ENTRYWISE: dict[str, Callable[[Array], Array]] = {
     "exp": np.exp,
     "log": _log,
@@ -84,6 +89,16 @@ ENTRYWISE: dict[str, Callable[[Array], Array]] = {
     "sin": np.sin,
     "cos": np.cos,
     "tan": np.tan,
+    "coth": lambda z: 1 / np.tanh(z),
+    "sech": lambda z: 1 / np.cosh(z),
+    "csch": lambda z: 1 / np.sinh(z),
+    "cot": lambda z: 1 / np.tan(z),
+    "sec": lambda z: 1 / np.cos(z),
+    "csc": lambda z: 1 / np.sin(z),
+    "arctan": np.arctan,
+    "arcsin": _within(np.arcsin),
+    "arccos": _within(np.arccos),
+    "softplus": lambda z: _log(1 + np.exp(z)),
     "sqrt": _sqrt,
     "abs": _abs,
     "sigmoid": _sigmoid,
@@ -218,6 +233,17 @@ def inverse(value: Value, at: int) -> Value:
     if value.shape[0] != value.shape[1]:
         raise Conformability(f"the inverse of an array of shape {value.shape}", at, "conformability")
     return Value(np.linalg.inv(value.array), value.names)
+
+
+def matrix_power(value: Value, exponent: Value, meter: Meter, at: int) -> Value:
+    """A square matrix times itself."""
+    number = float(exponent.array.real)
+    if exponent.rank or not number.is_integer() or not 1 <= number <= _POWERS:
+        raise Unsupported(f"a square matrix to the power {number:g}; admitted: 1 to {_POWERS}, and -1", at)
+    result = value
+    for _ in range(int(number) - 1):
+        result = matmul(result, value, meter, at)
+    return result
 
 
 def apply(name: str, values: list[Value], meter: Meter, at: int) -> Value:

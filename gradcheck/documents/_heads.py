@@ -155,7 +155,10 @@ def _is_constant(item: Node, symbols: Symbols) -> bool:
 
 
 def _parameter(item: Node, symbols: Symbols) -> str:
-    head = _named(entries_of(item) or item, symbols)
+    item = entries_of(item) or item
+    if not isinstance(item, Name | Word | Accent | Script):
+        raise Unsupported(f"{write(item)} as the parameter of a function", item.at)
+    head = _named(item, symbols)
     if head.indices:
         raise Unsupported(f"{write(item)} as the parameter of a function", item.at)
     return symbols.resolved(head.name)

@@ -13,6 +13,7 @@ from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Script, Sum, walk
 from gradcheck.documents._usage import Usage
+from gradcheck.documents._windows import Windows
 from gradcheck.documents._write import write
 
 _ATOMS = (Name, Accent)
@@ -89,6 +90,7 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
             axes.name((number, name), size)
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
+    Windows(symbols, axes, usage.bounds).name({key: use.subscripts for key, use in usage.uses.items()}, ranks)
     found = set()
     for key, rank in ranks.items():
         symbol = symbols.symbol(key)

@@ -30,6 +30,7 @@ from gradcheck.documents._tree import (
 )
 from gradcheck.documents._usage import is_letter
 
+_UPRIGHT = {"\\mathcal", "\\mathrm", "\\mathscr", "\\mathfrak", "\\mathsf", "\\mathtt"}
 _UNITS = {"I", "\\delta", "1", "\\mathbf{I}", "\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\chi"}
 
 
@@ -65,6 +66,7 @@ class Labels:
         """A tree with each such name as one `Name`."""
         if self._is_open(tree) and self._labels(tree):
             name = Name(key_of(Script(tree.base, tree.sub)), at=tree.at)
+            self.symbols.keys.setdefault(name.text, name.text)
             sup = None if tree.sup is None else self.applied(tree.sup)
             return name if sup is None and not tree.primes else Script(name, None, sup, tree.primes, at=tree.at)
         below = children(tree)
@@ -81,8 +83,8 @@ class Labels:
 
     def _labels(self, node: Script) -> bool:
         items, _ = items_of_subscript(node.sub)
-        if any(isinstance(item, Word) for item in items):
-            return all(isinstance(item, Word | Number) for item in items)
+        if any(map(_is_upright, items)):
+            return all(_is_upright(item) or isinstance(item, Number) for item in items)
         return all(map(self._is_label, self.subscripts[key_of(node.base)].values()))
 
     def _is_label(self, node: Script) -> bool:
@@ -98,6 +100,11 @@ class Labels:
             return self.symbols.size(found[0]) is None
         several = len(names) < 2 or len(self.subscripts[key_of(node.base)]) > 1
         return several and all(name in self.values for name in names)
+
+
+def _is_upright(node: Node) -> bool:
+    """Whether it is a word, or a letter set as one: `\\mathcal{B}`, `\\mathrm{B}`."""
+    return isinstance(node, Word) or (isinstance(node, Accent) and node.command in _UPRIGHT)
 
 
 def _is_base(node: Script) -> bool:

@@ -137,8 +137,11 @@ def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:
     """`z = f(Y)` with an unknown f, where a derivative of z or f occurs: a loss of Y."""
     trees = [tree for item in items for tree in item.readable]
     derived = {key_of(n.of) for tree in trees for _, n in walk(tree) if isinstance(n, Derivative) and n.of}
+    heads = {item.defines.name for item in items if item.defines}
     for item in items:
         tree = item.rights[0][1] if item.defines and item.rights else None
+        if isinstance(tree, Product) and key_of(tree.factors[0]) in heads:
+            continue
         if not isinstance(tree, Product) or not isinstance(item.head, Node) or not is_unspecified(tree, symbols):
             continue
         of = [key_of(argument) for argument in arguments(tree) if plain(argument)]

@@ -144,7 +144,9 @@ class Parser:
                 found = [self._such(found, stops, start)]
                 break
             found.append(self.chain())
-            if self.bar == "given" or (self.token.text == "\\mid" and "(" not in stops and ")" in stops):
+            if self.bar == "given" and self.token.text == "\\|":
+                self.k += 1  # D(p \\| q) has two arguments
+            elif self.bar == "given" or (self.token.text == "\\mid" and "(" not in stops and ")" in stops):
                 self.k, given = self.k + 1, len(found)
             elif joint := self.separator():
                 joints += joint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -42,6 +43,8 @@ def _multiplied_flexibly(
     own: Evaluator, operator: str, a: Value | Flexible, b: Value | Flexible, at: int
 ) -> Value | Flexible:
     if isinstance(a, Flexible) and isinstance(b, Flexible):
+        if (a.vector, b.vector, operator) == ("column", "row", ""):
+            return Flexible(partial(_ones, own, a, b, at))
         raise Unsupported("two units side by side; give them sizes: \\mathbf{1}_n, I_n", at)
     flexible, value = (a, cast(Value, b)) if isinstance(a, Flexible) else (cast(Flexible, b), a)
     first = flexible is a
@@ -63,6 +66,12 @@ def _multiplied_flexibly(
         return _outer(own, flexible, value, first, at)
     unit = flexible.fitting(columns=value.shape[0]) if first else flexible.fitting(rows=value.shape[-1])
     return multiplied(own, operator, unit if first else value, value if first else unit, at)
+
+
+def _ones(own: Evaluator, column: Flexible, row: Flexible, at: int, rows: int | None, columns: int | None) -> Value:
+    """The matrix of ones, square where only one size is known."""
+    sizes = (columns if rows is None else rows, rows if columns is None else columns)
+    return matmul(column.make(sizes[0], None), row.make(None, sizes[1]), own.meter, at)
 
 
 def _outer(own: Evaluator, unit: Flexible, value: Value, first: bool, at: int) -> Flexible:

@@ -34,7 +34,7 @@ from gradcheck.documents._write import write
 if TYPE_CHECKING:
     from gradcheck.documents._elaborate import Elaborator
 
-_SMOOTH = "exp log tanh sinh cosh sin cos tan sqrt erf"
+_SMOOTH = "exp log tanh sinh cosh coth sech csch sin cos tan cot sec csc arctan arcsin arccos sqrt erf softplus"
 ENTRYWISE = frozenset({*_SMOOTH.split(), "sigmoid", "relu", "sign", "abs", "floor", "ceil"})
 ARRAYS = frozenset({"vec", "tr", "diag", "det", "reshape", "mat", "maxrow", "softmax"})
 _SPELLINGS = {
@@ -46,6 +46,9 @@ _SPELLINGS = {
     "unvec": "mat",
     "sgn": "sign",
     "ReLU": "relu",
+    "atan": "arctan",
+    "asin": "arcsin",
+    "acos": "arccos",
 }
 _GREEDY = {"tr"}  # takes all factors that follow
 _OPERATORS = {

@@ -145,6 +145,8 @@ def _spread(value: Value, shape: tuple[int, ...], at: int) -> Value:
     """`value` with axes of size 1, so that its positional axes line up with `shape`."""
     if value.shape == shape:
         return value
+    if value.shape == (*shape[:-1], 1) and len(shape) > 1:  # a column beside each column
+        return value
     axes = _embedding(value.shape, shape)
     if axes is None:
         raise Conformability(f"shapes {_text(value.shape)} and {_text(shape)} do not fit", at, "conformability")
@@ -164,7 +166,7 @@ def entrywise(function: Callable[..., Array], values: Sequence[Value], meter: Me
     Conformability
         If positional axes do not fit.
     """
-    largest = max((value.shape for value in values), key=len)
+    largest = max((value.shape for value in values), key=lambda shape: (len(shape), _size(shape)))
     names = union(values)
     arrays = [_spread(value, largest, at).along(names) for value in values]
     meter.spend(_size(np.broadcast_shapes(*(array.shape for array in arrays))))
