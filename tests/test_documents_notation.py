@@ -138,6 +138,59 @@ NOTATIONS = {
         r"f'(x) = \begin{cases} 1, & x > 0, \\ a, & x < 0. \end{cases}",
         r"f'(x) = \begin{cases} 1, & x > 0, \\ -a, & x < 0. \end{cases}",
     ),
+    "a power of a square matrix": (
+        [r"B = A^2", r"with $A \in \mathbb{R}^{n \times n}$"],
+        r"B_{ij} = \sum_k A_{ik} A_{kj}",
+        r"B_{ij} = A_{ij}^2",
+    ),
+    "bars around a square matrix": (
+        [r"f = \log |A|", r"with $A \in \mathbb{R}^{n \times n}$"],
+        r"\frac{\partial f}{\partial A} = A^{-\top}",
+        r"\frac{\partial f}{\partial A} = A^{-1}",
+    ),
+    "an identity over a number": (
+        [r"y = \frac{x}{\|x\|}", r"with $x \in \mathbb{R}^n$"],
+        r"\frac{\partial y}{\partial x} = \frac{I}{\|x\|} - \frac{x x^\top}{\|x\|^3}",
+        r"\frac{\partial y}{\partial x} = \frac{I}{\|x\|} + \frac{x x^\top}{\|x\|^3}",
+    ),
+    "a matrix of ones": (
+        [r"y = (I - \frac{1}{n} \mathbf{1} \mathbf{1}^\top) x", r"with $x \in \mathbb{R}^n$"],
+        r"y_i = x_i - \frac{1}{n} \sum_j x_j",
+        r"y_i = x_i - \sum_j x_j",
+    ),
+    "a column added to each column": (
+        [
+            r"Z = W X + b",
+            r"with $W \in \mathbb{R}^{h \times d}$, $X \in \mathbb{R}^{d \times m}$, $b \in \mathbb{R}^{h \times 1}$",
+        ],
+        r"\frac{\partial L}{\partial W} = \frac{\partial L}{\partial Z} X^\top",
+        r"\frac{\partial L}{\partial W} = X \frac{\partial L}{\partial Z}^\top",
+    ),
+    "a divergence of two": (
+        [r"D_{\mathrm{KL}}(p \,\|\, q) = \sum_i p_i \log \frac{p_i}{q_i}"],
+        r"\frac{\partial D_{\mathrm{KL}}}{\partial q_i} = -\frac{p_i}{q_i}",
+        r"\frac{\partial D_{\mathrm{KL}}}{\partial p_i} = \log \frac{p_i}{q_i}",
+    ),
+    "a calligraphic subscript": (
+        [r"\mu_{\mathcal{B}} = \frac{1}{m} \sum_{i=1}^m x_i", r"y_i = x_i - \mu_{\mathcal{B}}"],
+        r"\frac{\partial y_i}{\partial x_j} = \delta_{ij} - \frac{1}{m}",
+        r"\frac{\partial y_i}{\partial x_j} = \delta_{ij}",
+    ),
+    "a window": (
+        [r"y_i = \sum_{k=0}^{K-1} w_k x_{i+k}"],
+        r"\frac{\partial L}{\partial w_k} = \sum_i \frac{\partial L}{\partial y_i} x_{i+k}",
+        r"\frac{\partial L}{\partial w_k} = \sum_i \frac{\partial L}{\partial y_i} x_i",
+    ),
+    "a condition beside the formula": (
+        [r"a_{ij} = \frac{e^{s_{ij}}}{\sum_{l \le i} e^{s_{il}}} \quad \text{for } j \le i"],
+        r"a_{ij} = \frac{1}{\sum_{l \le i} e^{s_{il} - s_{ij}}} \quad \text{for } j \le i",
+        r"a_{ij} = \frac{1}{\sum_l e^{s_{il} - s_{ij}}} \quad \text{for } j \le i",
+    ),
+    "hyperbolic functions": (
+        [r"y = \tanh x"],
+        r"\frac{dy}{dx} = \operatorname{sech}^2 x",
+        r"\frac{dy}{dx} = \operatorname{csch}^2 x",
+    ),
 }
 
 
@@ -165,3 +218,11 @@ REFUSED = {
 @pytest.mark.parametrize("lines", REFUSED.values(), ids=REFUSED)
 def test_what_has_two_meanings_is_refused(lines: list[str]) -> None:
     assert verdicts(*lines)[-1] in UNREAD
+
+
+def test_a_wrong_size_fails_where_the_size_is_declared() -> None:
+    text = "<!-- gradcheck\nshapes: x[N] w[K] y[M]\ndims: M=N-K+1\n-->\n\n$$\nM = N - K + 1\n$$\n\n$$\nM = N - K\n$$\n"
+    right, wrong = check(text, search=0).results
+    assert right.verdict is Verdict.SHAPE
+    assert (wrong.verdict, wrong.cause) == (Verdict.FAIL, "not-conformable")
+    assert (wrong.stated, wrong.numerical) in [(m - 1, m) for m in range(1, 50)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._classify import Item, Kind, is_unspecified
+from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
 from gradcheck.documents._compare import Outcome, compared, number, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
@@ -35,9 +35,16 @@ from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import verdict_of
 from gradcheck.documents._results import Result, Verdict
+from gradcheck.documents._size_claims import size_gap
 from gradcheck.documents._tied import Tie, disagreement, tie_by_heading
 from gradcheck.documents._tree import Node, Word, walk
 from gradcheck.documents._world import World
+
+_SIMPLE = {
+    Kind.UPDATE: (Verdict.UPDATE, "an assignment"),
+    Kind.SUBSTITUTION: (Verdict.DEF, "says what an index is"),
+    Kind.UPSTREAM: (Verdict.DEF, "a name for a gradient"),
+}
 
 
 @dataclass(slots=True)
@@ -122,23 +129,27 @@ class Checker:
             fault = statement.fault
             verdict = Verdict.UNSUPPORTED if fault.cause else Verdict.UNPARSED
             return [_Member(self._result(item, statement.members[0], verdict, fault.message, cause=fault.cause))]
-        simple = {Kind.UPDATE: (Verdict.UPDATE, "an assignment"), Kind.SHAPE: (Verdict.SHAPE, "")}
-        simple |= {
-            Kind.SUBSTITUTION: (Verdict.DEF, "says what an index is"),
-            Kind.UPSTREAM: (Verdict.DEF, "a name for a gradient"),
-        }
         if item.kind is Kind.ALONE:
             unread = item.trees[0]
-            if isinstance(unread, Node):
-                return [_Member(self._result(item, statement.members[0], Verdict.SHAPE, "states nothing"))]
-            return [self._refused(item, statement.members[0], unread)]
-        if item.kind in simple:
-            verdict, words = simple[item.kind]
-            if item.kind is Kind.UPSTREAM and len(rights) > 1:
-                first = _Member(self._result(item, rights[0][0], verdict, words))
-                return [first, *self._members(item, rights[1:], [*chain, first])]
-            return [_Member(self._result(item, member, verdict, words)) for member, _ in rights[:1]]
+            nothing = _Member(self._result(item, statement.members[0], Verdict.SHAPE, "states nothing"))
+            return [nothing if isinstance(unread, Node) else self._refused(item, statement.members[0], unread)]
+        if item.kind is Kind.SHAPE:
+            return [self._size(item, *right) for right in rights[:1]]
+        if item.kind in _SIMPLE:
+            verdict, words = _SIMPLE[item.kind]
+            first = [_Member(self._result(item, member, verdict, words)) for member, _ in rights[:1]]
+            more = rights[1:] if item.kind is Kind.UPSTREAM else []
+            return [*first, *self._members(item, more, [*chain, *first])]
         return self._members(item, rights, list(chain))
+
+    def _size(self, item: Item, member: Member, tree: Node | Refusal | Limit) -> _Member:
+        drawn = (world.trial.sizes for world in self.worlds)
+        gap = size_gap(item.head, tree, self.symbols, drawn) if member.relation in EQUALITIES else None
+        if gap is None:
+            return _Member(self._result(item, member, Verdict.SHAPE))
+        message = f"the size is {gap[0]} as stated, {gap[1]} as declared"
+        figures = {"cause": "not-conformable", "stated": float(gap[0]), "numerical": float(gap[1])}
+        return _Member(self._result(item, member, Verdict.FAIL, message, **figures))
 
     def _members(
         self, item: Item, rights: Sequence[tuple[Member, Node | Refusal | Limit]], chain: list[_Member]
@@ -263,10 +274,8 @@ class Checker:
         """Whether a function can be evaluated at the arrays that its parameters are named after."""
         try:
             evaluate(head, self.worlds[0])
-        except (Conformability, Undeclared):
-            return False
-        except (Refusal, Limit):
-            pass
+        except (Refusal, Limit) as error:
+            return not isinstance(error, Conformability | Undeclared)
         return True
 
     def _adopted(self, item: Item) -> int:

@@ -79,10 +79,11 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
     for name, (lower, upper) in symbols.ranges.items():
         for number in range(len(formulas)) if lower is None and not upper.arguments else ():
             axes.name((number, name), str(upper))
+    windows = Windows(symbols, axes, usage.bounds, {key: usage.uses[key].subscripts for key in ranks})
     for key, rank in ranks.items():
         for number, split in usage.uses[key].subscripts:
             for axis, item in enumerate(split[:rank]):
-                if isinstance(item, _ATOMS):
+                if isinstance(item, _ATOMS) and (key, axis) not in windows.sums:
                     axes.join((key, axis), (number, key_of(item)))
     for number, name, _, sup in usage.bounds:
         size = None if sup is None else _upper(sup, symbols.base)
@@ -90,7 +91,7 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
             axes.name((number, name), size)
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
-    Windows(symbols, axes, usage.bounds).name({key: use.subscripts for key, use in usage.uses.items()}, ranks)
+    windows.name()
     found = set()
     for key, rank in ranks.items():
         symbol = symbols.symbol(key)

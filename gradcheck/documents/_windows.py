@@ -26,26 +26,34 @@ class Windows:
         Which axes have the same size.
     bounds
         The upper bounds of sums: the number of the formula, the index, and the last value.
+    subscripts
+        Of each array the subscripts, with the number of the formula.
     """
 
     def __init__(
-        self, symbols: Symbols, axes: Axes, bounds: Iterable[tuple[int, str, Node | None, Node | None]]
+        self,
+        symbols: Symbols,
+        axes: Axes,
+        bounds: Iterable[tuple[int, str, Node | None, Node | None]],
+        subscripts: Mapping[str, Subscripts],
     ) -> None:
         self.symbols = symbols
         self.axes = axes
         self.upper = {(number, name): sup for number, name, _, sup in bounds if sup is not None}
+        self.sums: dict[tuple[str, int], list[tuple[int, _Parts, int]]] = {}
+        for key, found in subscripts.items():
+            for number, split in found:
+                for axis, item in enumerate(split):
+                    if parts := _parts(item):
+                        self.sums.setdefault((key, axis), []).append((number, *parts))
 
-    def name(self, subscripts: Mapping[str, Subscripts], ranks: Mapping[str, int]) -> None:
-        """Name the axes of arrays that sums of indices run along and nothing else names."""
-        for key, rank in ranks.items():
-            for axis in range(rank):
-                if self.axes.root((key, axis)) in self.axes.named:
-                    continue
-                sums = [(n, found) for n, split in subscripts[key] if (found := _parts(split[axis : axis + 1]))]
-                texts = [text for number, (parts, shift) in sums if (text := self._size(number, parts, shift))]
-                if texts:
-                    size = texts[0] if len(texts) == 1 else f"max({','.join(texts)})"
-                    self.axes.name((key, axis), self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}", size))
+    def name(self) -> None:
+        """Name the axes that sums of indices run along and nothing else names."""
+        for place, sums in self.sums.items():
+            texts = [text for one in sums if (text := self._size(*one))]
+            if texts and self.axes.root(place) not in self.axes.named:
+                size = texts[0] if len(texts) == 1 else f"max({','.join(texts)})"
+                self.axes.name(place, self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}", size))
 
     def _size(self, number: int, parts: _Parts, shift: int) -> str:
         base = self.symbols.base
@@ -78,9 +86,8 @@ def _names(node: Node) -> Iterator[str]:
     yield from (part.text for _, part in walk(node) if isinstance(part, Name))
 
 
-def _parts(items: Sequence[Node]) -> tuple[_Parts, int] | None:
+def _parts(node: Node) -> tuple[_Parts, int] | None:
     """The indices of a sum with their factors, and the number that is added; None for what is no such sum."""
-    node = items[0] if items else None
     terms = node.terms if isinstance(node, Sum) else (node,) if isinstance(node, Product) else ()
     signs = node.signs if isinstance(node, Sum) else ("",)
     parts, shift = _Parts(), 0
