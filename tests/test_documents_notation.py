@@ -179,7 +179,7 @@ NOTATIONS = {
     "a window": (
         [r"y_i = \sum_{k=0}^{K-1} w_k x_{i+k}"],
         r"\frac{\partial L}{\partial w_k} = \sum_i \frac{\partial L}{\partial y_i} x_{i+k}",
-        r"\frac{\partial L}{\partial w_k} = \sum_i \frac{\partial L}{\partial y_i} x_i",
+        r"\frac{\partial L}{\partial w_k} = \sum_i \frac{\partial L}{\partial y_i} w_k x_{i+k}",
     ),
     "a condition beside the formula": (
         [r"a_{ij} = \frac{e^{s_{ij}}}{\sum_{l \le i} e^{s_{il}}} \quad \text{for } j \le i"],
