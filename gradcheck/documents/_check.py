@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
-from gradcheck.documents._compare import Outcome, compared, number, same
+from gradcheck.documents._compare import Outcome, compared, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import (
@@ -248,27 +248,13 @@ class Checker:
         try:
             outcomes, worlds = self._outcomes(head, stated)
         except Blocked as error:
-            self._fit(error, head, stated)
+            refuse_misfit(error.symbol, head, stated, self.worlds[0])
             raise
         if is_definition and all(one.agrees for one in outcomes):
             return self._definition(item, member, tree, outcomes)
         judged = self._judged(item, member, tree, head, stated, outcomes, before)
         judged.worlds = worlds
         return judged
-
-    def _fit(self, blocked: Blocked, head: Formula, stated: Formula) -> None:
-        """Raise Conformability where not even the declared shapes of what is blocked fit."""
-        world = self.worlds[0]
-        symbol = self.symbols.symbol(blocked.symbol)
-        if symbol is None or symbol.axes is None:
-            return
-        drawn = world.trial.draw(replace(symbol, kind="real"))
-        try:
-            compared(head, stated, World(world.trial, {**world.overrides, symbol.key: drawn}))
-        except Conformability:
-            raise
-        except (Refusal, Limit):
-            return
 
     def _applies(self, head: Formula) -> bool:
         """Whether a function can be evaluated at the arrays that its parameters are named after."""

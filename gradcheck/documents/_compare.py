@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck.documents._errors import Conformability
+from gradcheck.documents._errors import Conformability, Refusal
 from gradcheck.documents._evaluate import Evaluator, evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._match import aligned, is_jacobian, pulled_back, reshaped
+from gradcheck.documents._records import Limit
 from gradcheck.documents._value import Array, Value, masked
 from gradcheck.documents._world import World
 
@@ -82,6 +83,20 @@ def compared(head: Formula, member: Formula, world: World, value: Value | None =
         masks = [Evaluator(world, member.ranges).number(condition) for condition in member.conditions]
         value, stated = (masked(side, masks, 0.0, meter) for side in (value, stated))
     return _outcome(value, stated, head, world, before)
+
+
+def refuse_misfit(blocked: str, head: Formula, stated: Formula, world: World) -> None:
+    """Raise Conformability where not even the declared shapes of what is blocked fit."""
+    symbol = world.symbols.symbol(blocked)
+    if symbol is None or symbol.axes is None:
+        return
+    drawn = world.trial.draw(replace(symbol, kind="real"))
+    try:
+        compared(head, stated, World(world.trial, {**world.overrides, symbol.key: drawn}))
+    except Conformability:
+        raise
+    except (Refusal, Limit):
+        return
 
 
 def _outcome(value: Value, stated: Value, head: Formula, world: World, before: int) -> Outcome:
