@@ -15,7 +15,7 @@ from gradcheck.documents._edits_sums import missing_sums, wrong_sums
 from gradcheck.documents._proportions import Constant
 from gradcheck.documents._sites import Setting, dangling, renamed, runs_of, sites
 from gradcheck.documents._symbols import Symbols
-from gradcheck.documents._tree import Name, Node, walk
+from gradcheck.documents._tree import Name, Node, Sum, walk
 from gradcheck.documents._write import write
 
 CAUSES: Mapping[str, str] = {
@@ -90,6 +90,19 @@ MatchesSides = Callable[[Node, Node], Match]
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """How formulas compare with some intermediates held constant, and what these add where they are not."""
+
+    matches: Matches
+    paths: tuple[Node, ...] = ()
+
+    def freed(self, tree: Node) -> Node:
+        """A formula with what the intermediates add."""
+        signs, terms = (tree.signs, tree.terms) if isinstance(tree, Sum) else (("",), (tree,))
+        return Sum((*signs, *("+" for _ in self.paths)), (*terms, *self.paths))
+
+
+@dataclass(frozen=True, slots=True)
 class Probable:
     """A cause that explains a failure: its code, a sentence, and what would be right, None where that is not known.
 
@@ -140,7 +153,7 @@ def probable_cause(
     arrays: Mapping[str, int],
     scalars: Collection[str] = (),
     dims: Collection[str] = (),
-    frozen: Mapping[str, Matches] | None = None,
+    frozen: Mapping[str, Frozen] | None = None,
     budget: float,
     left: Node | None = None,
     matches_sides: MatchesSides | None = None,
@@ -204,16 +217,17 @@ def probable_cause(
             return Probable(edit.cause, edit.words, edit.tree)
         if (factor := account.constant(match)) and _keeps_most(edit.tree, tree):
             scaled.append((edit, factor))
-    for names, agrees in (frozen or {}).items():
-        if account.admits(tree, agrees, names):
-            return Probable("frozen-statistics", _frozen(names))
+    for names, held in (frozen or {}).items():
+        if account.admits(tree, held.matches, names):
+            return Probable("frozen-statistics", _frozen(names), _freed(tree, held, matches, account))
     for edit, factor in scaled[:1]:
         words = f"{edit.words}; and {_missing(factor)}"
         return Probable(edit.cause, words, factor.of(edit.tree))
-    for names, agrees in (frozen or {}).items():
+    for names, held in (frozen or {}).items():
         for edit in singles:
-            if edit.cause in _BESIDES and account.admits(edit.tree, agrees, names):
-                return Probable("frozen-statistics", f"{_frozen(names)}; and {edit.words}")
+            if edit.cause in _BESIDES and account.admits(edit.tree, held.matches, names):
+                words = f"{_frozen(names)}; and {edit.words}"
+                return Probable("frozen-statistics", words, _freed(edit.tree, held, matches, account))
     return _pair(tree, singles, matches, symbols, account)
 
 
@@ -233,6 +247,12 @@ def _keeps_most(new: Node, old: Node) -> bool:
 
 def _missing(constant: Constant) -> str:
     return "wrong sign" if constant.cause == "sign" else f"missing factor {constant.words}"
+
+
+def _freed(tree: Node, held: Frozen, matches: Matches, account: _Budget) -> Node | None:
+    """What is right where nothing is held constant, if that can be written down."""
+    whole = held.freed(tree)
+    return whole if held.paths and account.admits(whole, matches) else None
 
 
 def _frozen(names: str) -> str:

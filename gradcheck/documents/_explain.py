@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._causes import Match, Matches, Probable, known, probable_cause
+from gradcheck.documents._causes import Frozen, Match, Matches, Probable, known, probable_cause
 from gradcheck.documents._classify import Item
 from gradcheck.documents._compare import compared
 from gradcheck.documents._differences import described
+from gradcheck.documents._edits_sums import summed
+from gradcheck.documents._edits_symbols import with_subscript
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._evaluate import evaluate
@@ -21,8 +23,9 @@ from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit
 from gradcheck.documents._results import Result
 from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._tidy import named
 from gradcheck.documents._tied import Tie, overrides, trial_of
-from gradcheck.documents._tree import Node
+from gradcheck.documents._tree import Derivative, Node, Product
 from gradcheck.documents._value import Value
 from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
@@ -84,7 +87,7 @@ class Search:
             right,
             matches,
             indices=indices,
-            frozen=self._frozen(left),
+            frozen=self._frozen(left, indices),
             budget=self.budget,
             left=left,
             matches_sides=sides,
@@ -110,11 +113,26 @@ class Search:
         ]
         return described(outcomes, names, inputs, self._sizes())
 
-    def _frozen(self, left: Node) -> dict[str, Matches]:
+    def _frozen(self, left: Node, indices: Sequence[str]) -> dict[str, Frozen]:
         names = [key for key in self.intermediates if key not in self.symbols.held]
         subsets = [tuple(names)] if len(names) > 1 else []
         subsets += [(name,) for name in names[:_SINGLES]]
-        return {", ".join(subset): self._held(left, subset) for subset in subsets}
+        paths = {name: self._path(left, name, indices) for name in names}
+        return {
+            ", ".join(subset): Frozen(self._held(left, subset), tuple(filter(None, map(paths.get, subset))))
+            for subset in subsets
+        }
+
+    def _path(self, left: Node, name: str, indices: Sequence[str]) -> Node | None:
+        """`dL/d\\mu_c d\\mu_c/dx_{nc}`: what an intermediate adds to a derivative."""
+        symbol = self.symbols.symbol(name)
+        if not isinstance(left, Derivative) or left.of is None or symbol is None or symbol.definition is None:
+            return None
+        letters = symbol.definition.indices
+        inner = with_subscript(named(name), letters, commas=False) if letters else named(name)
+        path = Product(("",), (Derivative(left.sign, left.of, inner), Derivative(left.sign, inner, left.by)))
+        others = tuple(write(letter) for letter in letters if write(letter) not in indices)
+        return summed(path, others) if others else path
 
     def _held(self, left: Node, subset: tuple[str, ...]) -> Matches:
         symbols = self.symbols.copy()
