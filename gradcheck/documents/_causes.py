@@ -234,9 +234,17 @@ def probable_cause(
 def _multiplied(text: Text, missing: Constant, matches: Matches, account: _Budget) -> Probable:
     """A formula that is right but for a constant: one in it that is wrong, or one to be put before it."""
     inside = [edit for family in (signs, factors, numbers) for edit in family(text) if edit.cause in _CONSTANT]
+    turned: list[tuple[Edit, Constant]] = []
     for edit in sorted(inside, key=lambda edit: edit.cost):
-        if (edit.cost < _BEFORE or edit.cause == "spurious-factor") and account.admits(edit.tree, matches):
+        if edit.cost >= _BEFORE and edit.cause != "spurious-factor":
+            continue
+        match = account.match(edit.tree, matches)
+        if match.right:
             return Probable(edit.cause, edit.words, edit.tree)
+        if (rest := account.constant(match)) and rest.cause == "sign":
+            turned.append((edit, rest))
+    for edit, rest in turned[:1]:
+        return Probable(edit.cause, f"{edit.words}; and {_missing(rest)}", rest.of(edit.tree))
     return Probable(missing.cause, _missing(missing), missing.of(text.tree))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.documents._sites import Setting, Site, free_indices, index_names, sites
 from gradcheck.documents._tidy import tidied
-from gradcheck.documents._tree import Group, List, Node, Path, replaced
+from gradcheck.documents._tree import Group, List, Node, Path, Script, replaced
 from gradcheck.documents._write import write
 
 QUANTITIES = ("value", "exponent")
@@ -57,6 +57,17 @@ class Text:
     def is_loose(self, tree: Node) -> bool:
         """Whether an edited tree has an index that neither a sum binds nor the left side has."""
         return not free_indices(tree, self.setting, self.known, self._free) <= set(self.setting.indices)
+
+    @property
+    def commas(self) -> bool:
+        """Whether indices are written apart by commas."""
+        scripts = (site.node.sub for site in self.sites if isinstance(site.node, Script))
+        return any(isinstance(sub, List) for sub in scripts)
+
+    def strangeness(self, name: str) -> float:
+        """What a name costs that would be unusual: a capital with indices, a small letter in matrix notation."""
+        is_entry = bool(self.indices or self.setting.indices)
+        return 0.02 if name.lstrip("\\")[:1].isupper() == is_entry else 0.0
 
     def parent(self, site: Site) -> Node | None:
         """The node around a place; None around the whole."""

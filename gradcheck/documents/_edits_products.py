@@ -131,7 +131,7 @@ def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Nod
         yield f"1 - {name}", _complement(factor), 1.85
     admitted = tuple(name for name in text.indices if name in (*site.bound, *text.setting.indices)) or text.indices
     if not matrix:
-        for one, other in combinations(text.setting.indices, 2):
+        for one, other in combinations(sorted(text.setting.indices), 2):
             delta = Group("[", Relation(("=",), (Name(one), Name(other))))
             yield write(delta), delta, 1.62
     for name, rank in text.setting.arrays.items():
@@ -139,8 +139,8 @@ def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Nod
             yield name, named(name), 1.6
         elif not matrix:
             for order in islice(candidates(text, name, admitted), ORDERS):
-                factor = with_subscript(named(name), tuple(map(Name, order)))
-                yield write(factor), factor, 1.65 + 0.01 * rank
+                factor = with_subscript(named(name), tuple(map(Name, order)), text.commas)
+                yield write(factor), factor, 1.65 + 0.01 * rank + text.strangeness(name)
                 if set(order) <= set(text.setting.indices):
                     yield f"1 - {write(factor)}", _complement(factor), 1.85
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from itertools import pairwise, permutations, product
+from itertools import combinations, pairwise, permutations, product
 
 from gradcheck.documents._edit import Edit, Text, should
 from gradcheck.documents._sites import Site, indexed, is_arguments
@@ -17,7 +17,9 @@ from gradcheck.documents._tree import (
     List,
     Name,
     Node,
+    Number,
     Product,
+    Relation,
     Script,
     Sum,
     Word,
@@ -34,6 +36,10 @@ def symbols_replaced(text: Text) -> Iterator[Edit]:
     if text.slips:
         return
     for site in text.sites:
+        if site.role == "value" and site.node == Number("1") and site.path:
+            for one, other in combinations(sorted(text.setting.indices), 2):
+                delta = Group("[", Relation(("=",), (Name(one), Name(other))))
+                yield text.edit(site, delta, "missing-factor", 1.52, should("number", site.node, delta))
         if site.role not in ("value", "exponent", "derivative") or not is_named(site.node):
             continue
         if isinstance(text.parent(site), Script) and site.path[-1] == 0:
@@ -51,9 +57,9 @@ def _others(text: Text, node: Node) -> Iterator[tuple[Node, float]]:
             yield from ((named(name), 1.5) for name in kin if name != key)
     rank = text.setting.arrays.get(key)
     for name, other in text.setting.arrays.items():
-        cost = 1.55 if text.setting.alike(name, key) else 1.62
-        if name == key or other != rank or (bare and cost > 1.55):
+        if name == key or other != rank or (bare and not text.setting.alike(name, key)):
             continue
+        cost = (1.55 if text.setting.alike(name, key) else 1.62) + text.strangeness(name)
         if bare:
             yield named(name), cost
         elif isinstance(node, Script) and found is not None and len(found.indices) == rank:

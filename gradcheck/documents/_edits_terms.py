@@ -68,4 +68,4 @@ def _candidates(text: Text, site: Site) -> Iterator[tuple[Node, float]]:
                 yield Script(plain, None, transposition_of(text.tree)), 1.7
             continue
         for order in islice(candidates(text, name, admitted), ORDERS):
-            yield with_subscript(named(name), tuple(map(Name, order))), 1.66
+            yield with_subscript(named(name), tuple(map(Name, order)), text.commas), 1.66 + text.strangeness(name)

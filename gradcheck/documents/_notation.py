@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from difflib import SequenceMatcher
+from itertools import product
 
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Limit
@@ -16,8 +17,6 @@ _LONGEST = 4000  # characters of a formula that is worth the comparison
 _BREAKS = re.compile(r"&|\\\\|\\(?:label|tag|nonumber|notag|q?quad)\b")
 _ENDS = re.compile(r"^(?:\s|&)+|(?:\s|&|\\\\)+$")
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)\s*$")
-_JOINED = re.compile(r"[_^]\{[a-z]{2,}\}")
-_BARE = re.compile(r"[_^][A-Za-z0-9]")
 _BRACED = re.compile(r"(?<=[_^])\{([A-Za-z0-9])\}")
 _APART = re.compile(r"(?<=_\{)[a-z](?: [a-z])+(?=\})")
 
@@ -42,8 +41,8 @@ def in_notation(texts: Collection[str], tree: Node, new: Node, parse: Callable[[
     for text in (_ENDS.sub("", text) for text in texts):
         if len(text) > _LONGEST or _BREAKS.search(text):
             continue
-        for late in (False, True):
-            found = _patched(text, write(tree), write(new), late)
+        for late, tight in product((False, True), (True, False)):
+            found = _patched(text, write(tree), write(new), late, tight)
             if found is not None and _reads_as(found, new, parse):
                 return found
     return write(new)
@@ -58,8 +57,12 @@ def _reads_as(text: str, new: Node, parse: Callable[[str], Node]) -> bool:
         return False
 
 
-def _patched(text: str, before: str, after: str, late: bool) -> str | None:
-    """`text` changed as `before` is to become `after`. `late`: what is inserted stands as far right as it may."""
+def _patched(text: str, before: str, after: str, late: bool, tight: bool) -> str | None:
+    """`text` changed as `before` is to become `after`.
+
+    `late`: what is inserted stands as far right as it may; `tight`: a letter or sign has no blanks around it
+    where the author has none.
+    """
     try:
         own, old, new = (scan(one) for one in (text, before, after))
     except (Refusal, Limit):
@@ -68,24 +71,61 @@ def _patched(text: str, before: str, after: str, late: bool) -> str | None:
     places = {j + k: i + k for i, j, size in kept for k in range(size)}
     removed: set[int] = set()
     added: dict[int, str] = {}
-    for kind, i, i_end, j, j_end in SequenceMatcher(None, _texts(old), _texts(new), autojunk=False).get_opcodes():
-        if kind == "equal":
-            continue
+    for i, i_end, j, j_end in _changes(old, new):
         removed |= {places[k] for k in range(i, i_end) if k in places}
         if j < j_end:
             at = _place(places, i, len(old), late)
             piece = _SIZED.sub("", after[new[j].at : new[j_end].at].strip())
-            added[at] = added.get(at, "") + f" {piece} "
-    joined, bare = _JOINED.search(text) is not None, _BARE.search(text) is not None
+            added[at] = f"{added.get(at, '')} {piece}".strip()
     starts = [_start(text, token.at) for token in own]
-    pieces: list[str] = []
+    found, fresh, apart = "", False, True
     for k, token in enumerate(own):
-        piece = added.get(k, "")
-        piece = _APART.sub(lambda found: found[0].replace(" ", ""), piece) if joined else piece
-        pieces.append(_BRACED.sub(r"\1", piece) if bare else piece)
+        if k in added:
+            spaced = k == 0 or token.kind == "stop" or text[starts[k] - 1].isspace()
+            fresh, apart = True, not tight or spaced or len(added[k]) > 1
+            found = _next_to(found, _styled(added[k], text), apart)
         if k not in removed and token.kind != "stop":
-            pieces.append(text[starts[k] : starts[k + 1]])
-    return _trimmed("".join(pieces))
+            chunk = text[starts[k] : starts[k + 1]]
+            found, fresh = _next_to(found, chunk, apart) if fresh else found + chunk, False
+    return " ".join(found.split())
+
+
+def _changes(old: list[Token], new: list[Token]) -> Iterator[tuple[int, int, int, int]]:
+    """What tokens become what; what is only removed or only inserted has its brackets in pairs, if that can be."""
+    before, after = _texts(old), _texts(new)
+    for kind, i, i_end, j, j_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind in ("delete", "insert"):
+            texts, low, high = (before, i, i_end) if kind == "delete" else (after, j, j_end)
+            step = 0
+            while high + step < len(texts) and texts[low + step] == texts[high + step]:
+                if _is_paired(texts[low + step : high + step]):
+                    break
+                step += 1
+            step = step if _is_paired(texts[low + step : high + step]) else 0
+            yield i + step, i_end + step, j + step, j_end + step
+        elif kind == "replace":
+            yield i, i_end, j, j_end
+
+
+def _is_paired(texts: list[str]) -> bool:
+    depth = 0
+    for text in texts:
+        depth += (text[-1] in "{([") - (text[-1] in "})]")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _styled(piece: str, text: str) -> str:
+    """A piece with indices braced and joined as in a text."""
+    piece = piece if _APART.search(text) else _APART.sub(lambda found: found[0].replace(" ", ""), piece)
+    return piece.strip() if _BRACED.search(text) else _BRACED.sub(r"\1", piece).strip()
+
+
+def _next_to(found: str, piece: str, apart: bool) -> str:
+    """Two pieces, with a blank between them where that reads better."""
+    close = not found or found[-1] in " _^{([" or not piece or piece[0] in " _^})],"
+    return found + piece if close or not apart else f"{found} {piece}"
 
 
 def _start(text: str, at: int) -> int:
@@ -105,9 +145,3 @@ def _place(places: dict[int, int], at: int, count: int, late: bool) -> int:
     if late:
         return next((places[k] for k in range(at, count) if k in places), 0)
     return next((places[k] + 1 for k in reversed(range(at)) if k in places), 0)
-
-
-def _trimmed(text: str) -> str:
-    text = " ".join(text.split())
-    text = re.sub(r" (?=[_^},)\]])", "", text)
-    return re.sub(r"(?<=[_^{(\[]) ", "", text)

@@ -1,0 +1,205 @@
+"""What a document's failures are put down to: the code, the words, and what to paste instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from gradcheck.documents import Result, Verdict, check
+from gradcheck.documents._causes import CAUSES
+from gradcheck.documents._compare import Outcome
+from gradcheck.documents._differences import described
+from gradcheck.documents._notation import in_notation
+from gradcheck.documents._parse import parse
+from gradcheck.documents._proportions import constants, ratio
+from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._trial import Trial
+
+LINEAR = (
+    "shapes: x[N,D] w[D,M] b[M] y[N,M]\nalias: X=x\nalias: W=w\nalias: G=g\nloss: L; g=dL/dy",
+    r"y_{nm} = \sum_d x_{nd} w_{dm} + b_m",
+)
+SOFTMAX = ("shapes: x[D] s[D]\nloss: L; g=dL/ds", r"s_i = \frac{e^{x_i}}{\sum_t e^{x_t}}")
+WAVES = ("shapes: x[D] y[D]", r"y_i = x_i \sin(x_i)")
+MEAN = ("shapes: x[N,D] t[N,D] e[]", r"e = \frac{1}{N} \sum_{n,d} (x_{nd} - t_{nd})^2")
+NORM = (
+    "shapes: x[N] m[] v[] y[N]\nscalars: \\gamma\npositive: \\epsilon\nloss: L; g=dL/dy",
+    r"m = \frac{1}{N} \sum_n x_n, \quad v = \frac{1}{N} \sum_n (x_n - m)^2, "
+    r"\quad y_n = \gamma \frac{x_n - m}{\sqrt{v + \epsilon}}",
+)
+DX, DW, DB = (rf"\frac{{\partial L}}{{\partial {of}}}" for of in ("x_{nd}", "w_{dm}", "b_m"))
+DS = r"\frac{\partial L}{\partial x_i}"
+
+PLANTED: list[tuple[tuple[str, str], str, str, str, str]] = [
+    (LINEAR, DX, "g_{nm} w_{dm}", "missing-sum", r"\sum_m g_{nm} w_{dm}"),
+    (LINEAR, DB, r"\sum_m g_{nm}", "wrong-index", r"\sum_n g_{nm}"),
+    (LINEAR, DX, r"\sum_{m} g_{nm} w_{md}", "swapped-index", r"\sum_{m} g_{nm} w_{dm}"),
+    (LINEAR, DX, r"\sum_m g_{nm} x_{dm}", "wrong-symbol", r"\sum_m g_{nm} w_{dm}"),
+    (LINEAR, DW, r"-\sum_n g_{nm} x_{nd}", "sign", r"\sum_n g_{nm} x_{nd}"),
+    (LINEAR, DW, r"\frac{1}{N} \sum_n g_{nm} x_{nd}", "factor", r"\sum_n g_{nm} x_{nd}"),
+    (LINEAR, DW, r"\sum_n g_{nm}", "missing-factor", r"\sum_n x_{nd} g_{nm}"),
+    (LINEAR, DW, r"\sum_n g_{nm} x_{nd} b_m", "spurious-factor", r"\sum_n g_{nm} x_{nd}"),
+    (LINEAR, DW, r"\sum_n g_{nm} x_{nd} + b_m", "spurious-term", r"\sum_n g_{nm} x_{nd}"),
+    (LINEAR, "y_{nm}", r"\sum_d {x_{nd} \cdot w_{dm}}", "missing-term", r"\sum_d {x_{nd} \cdot w_{dm}} + b_m"),
+    (LINEAR, r"\frac{\partial L}{\partial W}", r"G X^\top", "transposed", r"X^\top G"),
+    (LINEAR, r"\frac{\partial L}{\partial X}", "G W", "transposed", r"G W^{\top}"),
+    (LINEAR, r"\frac{\partial L}{\partial b}", "G", "missing-sum", r"G^{\top} \mathbf{1}"),
+    (SOFTMAX, DS, r"s_i \left( g_i + \sum_j g_j s_j \right)", "sign", r"s_i \left( g_i - \sum_j g_j s_j \right)"),
+    (SOFTMAX, DS, r"s_i g_i - \sum_j g_j s_j", "missing-brackets", r"s_i (g_i - \sum_j g_j s_j)"),
+    (SOFTMAX, r"\frac{\partial s_i}{\partial x_j}", "s_i (1 - s_j)", "missing-factor", "s_i ([i = j] - s_j)"),
+    (WAVES, r"\frac{\partial y_i}{\partial x_i}", r"\sin(x_i) + x_i \sin(x_i)", "wrong-function", r"\cos"),
+    (WAVES, r"\frac{\partial y_i}{\partial x_i}", r"\sin(x_i) - x_i \cos(x_i)", "sign", r"\sin(x_i) + x_i \cos(x_i)"),
+    (MEAN, r"\frac{\partial e}{\partial x_{nd}}", r"2 (x_{nd} - t_{nd})", "missing-mean", r"\frac{1}{N} \cdot 2"),
+    (MEAN, r"\frac{\partial e}{\partial x_{nd}}", r"\frac{1}{N} (x_{nd} - t_{nd})", "factor", r"\frac{2}{N}"),
+    (MEAN, r"\frac{\partial e}{\partial x_{nd}}", r"\frac{2}{N} (x_{nd} - t_{nd})^2", "exponent", r"- t_{nd})"),
+    (NORM, r"\frac{\partial L}{\partial x_n}", r"\frac{\gamma g_n}{\sqrt{v + \epsilon}}", "frozen-statistics", "+"),
+]
+
+
+def report(setting: tuple[str, str], claim: str) -> list[Result]:
+    """The results of a claim after its definitions."""
+    keys, forward = setting
+    found = check(f"<!-- gradcheck\n{keys}\n-->\n\n$$\n{forward}\n$$\n\n$$\n{claim}\n$$\n").results
+    return [one for one in found if one.line > keys.count("\n") + 6]
+
+
+@pytest.mark.parametrize(("setting", "left", "wrong", "cause", "instead"), PLANTED, ids=[row[2] for row in PLANTED])
+def test_a_planted_error_is_named_and_what_is_suggested_passes(
+    setting: tuple[str, str], left: str, wrong: str, cause: str, instead: str
+) -> None:
+    (found,) = report(setting, f"{left} = {wrong}")
+    assert (found.verdict, found.cause) == (Verdict.FAIL, cause), found
+    assert instead in found.suggestion, found
+    (pasted,) = report(setting, f"{left} = {found.suggestion}")
+    assert pasted.verdict is Verdict.PASS, pasted
+
+
+@pytest.mark.parametrize(
+    ("setting", "left", "wrong", "words"),
+    [
+        (LINEAR, DX, r"-2 \sum_m g_{nm} w_{dm}", ("spurious factor 2", "wrong sign")),
+        (LINEAR, DX, r"2 \sum_m g_{nm} w_{md}", ("indices of w_{m d}", "missing factor 1/2")),
+        (LINEAR, DX, r"-g_{nm} w_{dm}", ("missing sum over m", "sign")),
+        (NORM, r"\frac{\partial L}{\partial x_n}", r"\frac{g_n}{\sqrt{v + \epsilon}}", ("constant", r"factor \gamma")),
+    ],
+)
+def test_two_errors_in_one_formula_are_both_named(
+    setting: tuple[str, str], left: str, wrong: str, words: Sequence[str]
+) -> None:
+    (found,) = report(setting, f"{left} = {wrong}")
+    assert all(part in found.message for part in words), found
+    (pasted,) = report(setting, f"{left} = {found.suggestion}")
+    assert pasted.verdict is Verdict.PASS
+
+
+def chain(*members: str) -> list[tuple[str, str | None]]:
+    return [(one.verdict.value, one.cause) for one in report(LINEAR, f"{DX} = " + " = ".join(members))]
+
+
+def test_an_error_that_a_chain_carries_on_is_inherited_and_one_that_it_undoes_is_not() -> None:
+    right, wrong = r"\sum_m g_{nm} w_{dm}", r"2 \sum_m g_{nm} w_{dm}"
+    assert chain(wrong, r"\sum_m 2 g_{nm} w_{dm}", right) == [
+        ("FAIL", "factor"),
+        ("FAIL", "inherited"),
+        ("PASS", None),
+    ]
+    assert chain(wrong, r"3 \sum_m g_{nm} w_{dm}") == [("FAIL", "factor"), ("FAIL", "factor")]
+    assert chain("g_{nm} w_{dm}", "w_{dm} g_{nm}", right) == [
+        ("FAIL", "missing-sum"),
+        ("FAIL", "inherited"),
+        ("PASS", None),
+    ]
+
+
+def test_what_a_code_means_is_said_in_a_sentence() -> None:
+    assert all(text.endswith(".") and text[0].isupper() for text in CAUSES.values())
+
+
+NOTATION = [
+    (r"\frac{\partial{L}}{\partial{y_{ij}}} w_{kj}", r"\sum_j \frac{\partial L}{\partial y_{ij}} w_{kj}"),
+    (r"\left( a_{i,j} + b \right) \, c", r"(a_{j,i} + b) c"),
+    (r"\mathbf{x}_i \cdot \dfrac12 y", r"\mathbf{x}_k \cdot \frac{1}{2} y"),
+    (r"\text{vec} \left( A I_k B \right)^\top", r"\text{vec} (A B I_k)^\top"),
+    (r"\bigl[ a - b \bigr]^2 {c}", r"[a + b]^2 c"),
+]
+
+
+@pytest.mark.parametrize(("own", "new"), NOTATION)
+def test_what_an_edit_leaves_alone_stays_as_its_author_wrote_it(own: str, new: str) -> None:
+    found = in_notation([own], parse(own), parse(new), parse)
+    assert parse(found) == parse(new)
+    kept = [word for word in (r"\partial{L}", r"\left(", r"\right)", r"\dfrac12", r"\bigl[", "{c}") if word in own]
+    assert all(word in found for word in kept), found
+
+
+def test_a_formula_over_several_lines_is_written_anew() -> None:
+    own = "a \\\\ &\\quad + b"
+    assert in_notation([own], parse("a + b"), parse("a - b"), parse) == "a - b"
+
+
+def outcomes(numerical: np.ndarray, stated: np.ndarray, *labels: str) -> list[Outcome]:
+    return [Outcome(stated, numerical, labels)]
+
+
+GRID = np.arange(1.0, 26).reshape(5, 5)
+EYE = np.eye(5)
+EDGE = np.ones((5, 5)) - np.pad(np.ones((3, 3)), 1)
+AREAS = [
+    (GRID, 2.5 * GRID, "2.5 times the numerical value everywhere"),
+    (GRID, GRID - 0.25, "0.25 too small everywhere"),
+    (GRID, GRID + EYE * GRID, "only where i = j"),
+    (GRID, GRID + (1 - EYE) * GRID**2 * (GRID < 20), ""),
+    (GRID, GRID + EYE[:1].T * GRID**2, "only for the first i"),
+    (GRID, GRID + EYE[-1:] * GRID**2, "only for the last j"),
+    (GRID, GRID + EDGE * GRID**2, "only at the border"),
+    (GRID, GRID * np.where(GRID % 3 == 0, 2.0, 1.0), ""),
+]
+
+
+@pytest.mark.parametrize(("numerical", "stated", "words"), AREAS)
+def test_where_no_cause_is_found_it_is_said_what_the_wrong_entries_share(
+    numerical: np.ndarray, stated: np.ndarray, words: str
+) -> None:
+    assert described(outcomes(numerical, stated, "i", "j"), {"i": "i", "j": "j"}) == words
+
+
+def test_the_sign_of_an_input_and_the_parity_of_a_size_are_named_only_if_they_tell_right_from_wrong() -> None:
+    x = np.linspace(-2, 2, 20)
+    wrong = outcomes(x, np.where(x < 0, x**2, x), "i")
+    assert described(wrong, {"i": "i"}, [("x", [x])]) == "only where x < 0"
+    assert described(wrong, {"i": "i"}, [("t", [np.roll(x, 3)])]) == ""
+    parts = [Outcome(GRID**2, GRID), Outcome(GRID, GRID), Outcome(GRID**3, GRID)]
+    assert described(parts, {}, (), {"K": (4, 3, 2), "N": (5, 4, 6)}) == "only for even K (2, 3, 4 tried)"
+    assert described(parts, {}, (), {"N": (5, 4, 6)}) == "wrong in 2 of 3 trials"
+
+
+def test_a_constant_is_told_by_its_value_in_every_trial() -> None:
+    sizes = {"N": (2.0, 3.0, 5.0), "D": (4.0, 2.0, 3.0)}
+    near = {
+        (2.0, 2.0, 2.0): "2",
+        (0.5, 1 / 3, 0.2): "1/N: a mean, not a sum",
+        (-1.0, -1.0, -1.0): "",
+        (2 / 4, 3 / 2, 5 / 3): "N/D",
+        (-1.0, -2 / 3, -2 / 5): "-2/N",
+    }
+    found = {key: next(one.words for one in constants(3, sizes, {}) if one.is_near(key)) for key in near}
+    assert found == near
+    assert not any(one.is_near((2.0, 3.0, 4.0)) for one in constants(3, sizes, {}))
+
+
+def test_a_ratio_is_one_number_for_all_entries_and_none_for_zeros() -> None:
+    assert ratio(GRID, 3 * GRID, 1e-9) == pytest.approx(3)
+    assert ratio(GRID, GRID**2, 1e-9) is None
+    assert ratio(0 * GRID, GRID, 1e-9) is None
+    assert ratio(GRID, 0 * GRID, 1e-9) is None
+
+
+@pytest.mark.parametrize("names", [("N",), ("N", "D"), ("A", "B", "C")])
+def test_no_size_is_the_same_in_all_trials(names: tuple[str, ...]) -> None:
+    symbols = Symbols()
+    symbols.declare("x", names)
+    for seed in range(5):
+        drawn = [Trial(symbols, seed, number).sizes for number in range(3)]
+        assert all(len({sizes[name] for sizes in drawn}) > 1 for name in names), drawn
