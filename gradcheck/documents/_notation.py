@@ -84,8 +84,12 @@ def _patched(text: str, before: str, after: str, late: bool, tight: bool) -> str
             spaced = k == 0 or token.kind == "stop" or text[starts[k] - 1].isspace()
             fresh, apart = True, not tight or spaced or len(added[k]) > 1
             found = _next_to(found, _styled(added[k], text), apart)
-        if k not in removed and token.kind != "stop":
-            chunk = text[starts[k] : starts[k + 1]]
+        if token.kind == "stop":
+            continue
+        chunk = text[starts[k] : starts[k + 1]]
+        if k in removed:
+            found += " " * chunk[-1:].isspace()
+        else:
             found, fresh = _next_to(found, chunk, apart) if fresh else found + chunk, False
     return " ".join(found.split())
 
