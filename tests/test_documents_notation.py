@@ -186,6 +186,31 @@ NOTATIONS = {
         r"a_{ij} = \frac{1}{\sum_{l \le i} e^{s_{il} - s_{ij}}} \quad \text{for } j \le i",
         r"a_{ij} = \frac{1}{\sum_l e^{s_{il} - s_{ij}}} \quad \text{for } j \le i",
     ),
+    "the label of a class": (
+        [r"p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}", r"L = -\log p_y"],
+        r"\frac{\partial L}{\partial z_k} = p_k - [k = y]",
+        r"\frac{\partial L}{\partial z_k} = p_k + [k = y]",
+    ),
+    "the labels of a batch": (
+        [r"p_{ij} = \frac{e^{z_{ij}}}{\sum_k e^{z_{ik}}}", r"L = -\frac{1}{N} \sum_{i=1}^N \log p_{i, y_i}"],
+        r"\frac{\partial L}{\partial z_{ij}} = \frac{1}{N} (p_{ij} - \mathbb{1}[j = y_i])",
+        r"\frac{\partial L}{\partial z_{ij}} = p_{ij} - \mathbb{1}[j = y_i]",
+    ),
+    "a letter below for a derivative": (
+        [r"f(x, y) = x^2 y"],
+        r"f_x = 2 x y",
+        r"f_y = 2 x y",
+    ),
+    "the gradient of a function of numbers": (
+        [r"f(x, y) = x^2 y"],
+        r"\nabla f = \begin{pmatrix} 2 x y \\ x^2 \end{pmatrix}",
+        r"\nabla^2 f = \begin{pmatrix} 2 y & x \\ x & 0 \end{pmatrix}",
+    ),
+    "a column of new names": (
+        [r"\begin{pmatrix} u \\ v \end{pmatrix} = \begin{pmatrix} a + b \\ a b \end{pmatrix}"],
+        r"\frac{\partial v}{\partial a} = b",
+        r"\frac{\partial u}{\partial a} = b",
+    ),
     "hyperbolic functions": (
         [r"y = \tanh x"],
         r"\frac{dy}{dx} = \operatorname{sech}^2 x",

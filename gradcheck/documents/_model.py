@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.documents._assumed import assume
+from gradcheck.documents._classes import declare_classes
 from gradcheck.documents._classify import (
     EQUALITIES,
     Item,
@@ -32,6 +33,7 @@ from gradcheck.documents._losses import (
     name_gradients,
     upstreams,
 )
+from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._spaces import size_from, space_axes
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
@@ -128,6 +130,7 @@ class _Builder:
             self._size(item)
         upstream = self._upstreams(items)
         self._heads(items, upstream)
+        define_columns(items, symbols)
         defined_keys = {item.defines.name for item in items if item.defines}
         formulas = [item.readable for item in items if self._counts(item)]
         shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
@@ -135,6 +138,7 @@ class _Builder:
         defined_keys |= {symbols.key(name) for names in self._all("calls") for name in names}
         defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
         inferred = infer_shapes(symbols, formulas, defined_keys)
+        declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
         self._kinds()
         for one in self.annotations:
             for name in one.value if one.key == "calls" else ():
@@ -282,11 +286,12 @@ class _Builder:
         """With names such as `W_1` and `dW` as one name."""
         stated = [item for item in items if item.kind is not Kind.ALONE]
         heads = [item.head for item in stated if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
+        functions = parameters_of(heads)
         labels = Labels(self.symbols, [item.readable for item in stated], heads)
         self.prefixes = prefixes_in(self.symbols, [item.readable for item in stated], heads)
 
         def named(tree: Node) -> Node:
-            return with_gradients(labels.applied(tree), self.prefixes)
+            return with_gradients(labels.applied(with_partials(tree, functions)), self.prefixes)
 
         for item in items:
             item.trees = [named(tree) if isinstance(tree, Node) else tree for tree in item.trees]

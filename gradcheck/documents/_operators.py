@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,12 @@ def applied(
         raise Unsupported("a derivative of nothing", factors[k].at)
     rest = factors[k + 1 : k + 1 + used]
     of = rest[0] if used == 1 else Product(tuple(operators[k + 1 : k + used]), tuple(rest), at=rest[0].at)
-    by = operator.by if operator.by is not None else _variable(own.symbols, of)
+    by = operator.by
+    if by is None:
+        names = _variables(own.symbols, of)
+        if len(names) > 1 and all(_is_number(own.symbols, name) for name in names):
+            return _by_numbers(own, operator, of, names), used + 1
+        by = _only(names, of)
     if operator.order == 1:
         return differential(own, of, by, factors[k].at), used + 1
     return own.value(operator.applied(of, by)), used + 1
@@ -89,20 +95,40 @@ def _reach(own: Elaborator, operator: Operator, operators: list[str], factors: l
     return 1 if own.symbols.rank(found.symbol) == 0 or found.symbol.kind == "loss" else left
 
 
-def _variable(symbols: Symbols, of: Node) -> Node:
-    """What `\\nabla f(x)` differentiates by: the argument, the only parameter, or the only thing that f depends on."""
+def _by_numbers(own: Elaborator, operator: Operator, of: Node, names: Sequence[Node]) -> e.Expression:
+    """The gradient of a function of several numbers, or its Hessian."""
+    if operator.order == 1:
+        return e.Matrix(tuple(differential(own, of, name, of.at) for name in names), 1, at=of.at)
+    first = [Derivative("\\partial", of, name, at=of.at) for name in names]
+    entries = tuple(differential(own, one, name, of.at) for one in first for name in names)
+    return e.Matrix(entries, len(names), at=of.at)
+
+
+def _is_number(symbols: Symbols, name: Node) -> bool:
+    found = symbols.find(name)
+    return found is not None and symbols.rank(found.symbol) == 0
+
+
+def _only(names: Sequence[Node], of: Node) -> Node:
+    if len(names) != 1:
+        which = ", ".join(map(write, names)) or "nothing"
+        raise Unsupported(f"\\nabla {write(of)}: it depends on {which}; write \\nabla_{{x}}", of.at)
+    return names[0]
+
+
+def _variables(symbols: Symbols, of: Node) -> list[Node]:
+    """What `\\nabla f(x)` differentiates by: the argument, the parameters, or the only thing that f depends on."""
     head = of.factors[0] if isinstance(of, Product) else of
     found = symbols.find(head) if isinstance(head, Name | Word | Accent | Script) else None
     if isinstance(of, Product) and found is not None and isinstance(of.factors[-1], Group):
         arguments = items_of(of.factors[-1].body)
         if len(arguments) == 1 and symbols.find(arguments[0]) is not None:
-            return arguments[0]
+            return [arguments[0]]
     definition = found.symbol.definition if found else None
-    names = definition.parameters if definition and definition.parameters else tuple(_leaves(symbols, of))
-    if len(names) != 1:
-        which = ", ".join(names) or "nothing"
-        raise Unsupported(f"\\nabla {write(of)}: it depends on {which}; write \\nabla_{{x}}", of.at)
-    return symbols.parse(names[0])
+    if definition and definition.parameters:
+        return [symbols.parse(name) for name in definition.parameters]
+    leaves = [symbols.parse(name) for name in _leaves(symbols, of)]
+    return [_only(leaves, of)]
 
 
 def _leaves(symbols: Symbols, tree: Node) -> list[str]:
