@@ -1,4 +1,4 @@
-"""The README's example prints what the README says, and the commands that it names exist."""
+"""The README's examples print what the README says, and the commands that it names exist."""
 
 import re
 import subprocess
@@ -26,6 +26,17 @@ def test_the_example_prints_what_stands_below_it() -> None:
     code, printed = example.groups()
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert _rounded(run.stdout) == _rounded(printed)
+
+
+def test_the_document_gets_the_report_that_stands_below_it(tmp_path: Path) -> None:
+    example = re.search(r"<!-- document -->\n```markdown\n(.*?)```.*?```text\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    document, printed = example.groups()
+    (tmp_path / "notes.md").write_text(document, encoding="utf-8")
+    command = [sys.executable, "-m", "gradcheck", "docs", "notes.md"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert run.returncode == 1
+    assert _rounded(re.sub(r"\d+\.\d s\)", "s)", run.stdout)) == _rounded(re.sub(r"\d+\.\d s\)", "s)", printed))
 
 
 def test_make_targets_that_are_named_exist() -> None:
