@@ -119,3 +119,37 @@ def test_nothing_is_called_wrong_where_a_size_is_unknown() -> None:
     found = check(text + "".join(f"\n\n$$\n{one}\n$$" for one in claims)).results
     assert {result.verdict.value for result in found} == {"UNDECLARED"}
     assert "axis 1 of w" in found[0].message
+
+
+def test_an_output_index_runs_as_far_as_what_it_reads() -> None:
+    text = r"$g_{n,i} = \frac{\partial L}{\partial y_{n,i}}$"
+    forward = r"y_{n,i} = b + \sum_p x_{n,i+p} w_p"
+    claims = [
+        r"\frac{\partial L}{\partial w_p} = \sum_{n,i} g_{n,i} x_{n,i+p}",
+        r"\frac{\partial L}{\partial w_p} = \sum_i g_{n,i} x_{n,i+p}",
+        r"\frac{\partial L}{\partial x_{n,h}} = \sum_p g_{n,h-p} w_p",
+        r"\frac{\partial L}{\partial x_{n,h}} = \sum_p g_{n,h+p} w_p",
+    ]
+    assert _verdicts(forward, *claims, text=text) == ["DEF", "PASS", "FAIL", "CONVENTION", "FAIL"]
+
+
+def test_a_definition_in_running_text_counts_where_no_display_defines_the_letter() -> None:
+    text = r"where $s(u) = 1 / (1 + e^{-u})$ and $g_i = \frac{\partial L}{\partial y_i}$"
+    claims = [
+        r"\frac{\partial L}{\partial x_i} = g_i y_i (1 - y_i)",
+        r"\frac{\partial L}{\partial x_i} = g_i y_i (1 + y_i)",
+    ]
+    assert _verdicts(r"y_i = s(x_i)", *claims, text=text) == ["DEF", "PASS", "FAIL"]
+
+
+def test_what_indices_are_members_of_is_a_family_of_sets() -> None:
+    forward = r"h_i = \sum_{j \in \mathcal{N}(i)} x_j"
+    right = r"\frac{\partial L}{\partial x_j} = \sum_{i : j \in \mathcal{N}(i)} \frac{\partial L}{\partial h_i}"
+    wrong = r"\frac{\partial L}{\partial x_j} = \sum_{i \in \mathcal{N}(j)} \frac{\partial L}{\partial h_i}"
+    assert _verdicts(forward, right, wrong) == ["DEF", "PASS", "FAIL"]
+
+
+def test_a_column_of_one_entry_a_row_is_added_to_every_column() -> None:
+    text = r"$X \in \mathbb{R}^{n \times m}$, $W \in \mathbb{R}^{k \times n}$, $b \in \mathbb{R}^{k \times 1}$"
+    claims = [r"dZ = \frac{\partial L}{\partial Z}", r"dW = dZ X^T", r"dX = W^T dZ", r"dX = W dZ"]
+    assert _verdicts(r"Z = W X + b", *claims, text=text) == ["DEF", "DEF", "PASS", "PASS", "FAIL"]

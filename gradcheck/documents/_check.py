@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from gradcheck.documents import _expression as e
+from gradcheck.documents._beyond import said_of, with_zeros
 from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
 from gradcheck.documents._compare import Outcome, compared, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
@@ -28,6 +27,7 @@ from gradcheck.documents._errors import (
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._explain import explained
 from gradcheck.documents._expression import Formula
+from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, is_kinked, kink_of, used_once
 from gradcheck.documents._missing import missing_path, missing_shape
@@ -36,7 +36,6 @@ from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import verdict_of
 from gradcheck.documents._results import Result, Verdict
 from gradcheck.documents._size_claims import size_gap
-from gradcheck.documents._tied import Tie, disagreement, tie_by_heading
 from gradcheck.documents._tree import Node, Word, walk
 from gradcheck.documents._world import World
 
@@ -72,6 +71,7 @@ class Checker:
         self.search = search
         self.deadline = deadline
         self.members: list[_Member] = []
+        self._with_zeros: Checker | None = None
         self.slopes: dict[float, int] = {}  # what is taken for ReLU'(0), and on which line
         self.kinks = Kinks(self.symbols, block.ties, seed)
 
@@ -185,14 +185,31 @@ class Checker:
         try:
             return self._with_ranges(item, member, tree, before)
         except Wrong as error:
-            unknown = (
-                "" if isinstance(error, Dangling) else missing_shape([item.head, tree], self.block, self.worlds[0])
+            if isinstance(error, Outside) and (beyond := self._beyond(item, member, tree, before)):
+                return beyond
+            shape = (
+                None if isinstance(error, Dangling) else missing_shape([item.head, tree], self.block, self.worlds[0])
             )
-            return self._refused(item, member, Undeclared(unknown, error.at, unknown) if unknown else error, before)
+            return self._refused(item, member, Undeclared(shape, error.at, shape) if shape else error, before)
         except (Refusal, Limit) as error:
             return self._refused(item, member, error, before)
         except (RecursionError, MemoryError, OverflowError, ValueError, FloatingPointError) as error:
             return _Member(self._result(item, member, Verdict.UNSUPPORTED, f"{type(error).__name__}: {error}"))
+
+    def _beyond(self, item: Item, member: Member, tree: object, before: Sequence[_Member]) -> _Member | None:
+        """What is read outside of an array, where nothing says what stands there, once more with 0 there."""
+        if self.block.outside or not isinstance(tree, Node):
+            return None
+        if self._with_zeros is None:
+            block, draws = with_zeros(self.block), self.draws
+            self._with_zeros = Checker(block, self.file, draws.seed, draws.trials, self.search, self.deadline)
+        found = self._with_zeros._member(item, member, tree, before)
+        said = said_of(found.result.verdict, found.outcomes, self.block, self.worlds[0])
+        if said:
+            result = self._result(item, member, Verdict.CONVENTION, said, cause="border")
+            return _Member(result, found.outcomes)
+        found.worlds = self._with_zeros.worlds
+        return found if said is not None else None
 
     def _with_ranges(
         self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[_Member]
@@ -270,29 +287,14 @@ class Checker:
         return next((k for k, readable in enumerate(known) if readable), 0)
 
     def _definition(self, item: Item, member: Member, tree: Node, outcomes: list[Outcome]) -> _Member:
-        by_heading = None if self.block.ties else self._tie_by_heading(item)
-        for tie in [*self.block.ties, *filter(None, [by_heading])]:
-            gap = self._gap(tie, item)
-            if gap and (tie is not by_heading or "docs/formulas/" in self.file):
+        for gap, by_heading in gaps_of(self.block, item, self.worlds):
+            if not by_heading or "docs/formulas/" in self.file:
                 return _Member(self._result(item, member, Verdict.FAIL, gap, cause="op-mismatch"), outcomes)
-            self.block.notes += [f"{self.file}:{member.line}: {gap}"] if gap else []
+            self.block.notes.append(f"{self.file}:{member.line}: {gap}")
         if any(isinstance(node, Word) and node.text.strip() == "maxrow" for _, node in walk(tree)):
             message = "one maximum for each row, over all of its columns"
             return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="row-maximum"), outcomes)
         return _Member(self._result(item, member, Verdict.DEF), outcomes)
-
-    def _tie_by_heading(self, item: Item) -> Tie | None:
-        headings = (item.statement.display.heading, self.block.title)
-        return next(filter(None, (tie_by_heading(heading, self.symbols) for heading in headings)), None)
-
-    def _gap(self, tie: Tie, item: Item) -> str | None:
-        """How a definition differs from its op."""
-        name = self.symbols.resolved(self.symbols.key(item.defines.name)) if item.defines else ""
-        if name not in {self.symbols.resolved(key) for _, key in tie.outputs}:
-            return None
-        with np.errstate(all="ignore"):
-            gaps = [disagreement(tie, world) for world in self.worlds]
-        return next((f"differs from {tie.op.name}: {gap}" for gap in gaps if gap), None)
 
     def _outcomes(self, head: Formula, stated: Formula) -> tuple[list[Outcome], list[World]]:
         """The outcome of each trial, with its values; another stands in where one leaves a domain."""

@@ -146,7 +146,8 @@ def _laid_out(own: Evaluator, found: Value, x: e.Differential, indices: tuple[e.
         if len(indices) > rank:
             raise Conformability(f"{x.by} has {rank} axes, got {len(indices)} indices", x.at, "wrong-index")
         values, plain = index_values(own, indices, moved)
-        place = Place(own.world.symbols.base, "error", own.masks, [], own.meter, x.by, x.at)
+        outside = "zero" if own.world.symbols.outside in ("zero", "drop") else "error"  # nothing depends on what is not
+        place = Place(own.world.symbols.base, outside, own.masks, [], own.meter, x.by, x.at)
         return _by_last(gather(moved, values, plain, place), rank - len(indices))
     if not x.layout:
         return found if split and found.rank > split else Value(found.array, found.names)

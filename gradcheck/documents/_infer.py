@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from gradcheck.documents._fonts import alias_fonts, is_bold
 from gradcheck.documents._integers import counts_of, declare_integers
+from gradcheck.documents._extents import Extents, lone_sizes
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Script, Sum, walk
+from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Product, Relation, Script, Sum, walk
 from gradcheck.documents._usage import Usage
 from gradcheck.documents._windows import Windows
 from gradcheck.documents._write import write
@@ -55,7 +56,9 @@ class Inferred:
     loose: dict[str, str] = field(default_factory=dict)
 
 
-def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: set[str]) -> Inferred:
+def infer_shapes(
+    symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: set[str], definitions: Collection[int] = ()
+) -> Inferred:
     """Declare what occurs with subscripts or as a number, and is not declared.
 
     Parameters
@@ -64,6 +67,8 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
         The members of each statement.
     defined
         Keys that have a definition in the block: these get no axes, their definition tells.
+    definitions
+        The numbers of the formulas that define something, for all indices.
     """
     declare_integers(symbols, formulas, defined)
     usage = Usage(symbols, formulas, defined)
@@ -107,9 +112,13 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
             sizes.append(axes.named[root])
         symbols.declare(key, sizes)
         found.add(key)
+    inputs = [key for key in usage.uses if symbols.resolved(key) not in defined]
+    outputs = {key: rank for key, rank in ranks.items() if key in defined}
+    lone = _lone(symbols, ranks, axes, found)
+    Extents(symbols, usage, axes, definitions).solve(inputs, lone_sizes(symbols, lone), outputs)
     loose = _contradictions(symbols, usage, ranks) | _lone(symbols, ranks, axes, found)
     for key, use in usage.uses.items():
-        if key not in ranks and key not in defined and not use.matrix and not symbols.find(symbols.parse(key)):
+        if key not in ranks and key not in defined and not use.matrix and not _is_found(key, symbols):
             other = _other_case(key, symbols, defined)
             if other is not None:
                 symbols.alias(key, other)
@@ -121,6 +130,11 @@ def infer_shapes(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: 
         if use.matrix and key not in defined and not symbols.symbol(key) and other is not None:
             symbols.alias(key, other)
     return Inferred(frozenset(found), loose)
+
+
+def _is_found(key: str, symbols: Symbols) -> bool:
+    found = symbols.find(symbols.parse(key))
+    return found is not None and not found.items
 
 
 def _contradictions(symbols: Symbols, usage: Usage, ranks: dict[str, int]) -> dict[str, str]:
@@ -139,13 +153,17 @@ def _contradictions(symbols: Symbols, usage: Usage, ranks: dict[str, int]) -> di
 
 def _lone(symbols: Symbols, ranks: dict[str, int], axes: Axes, found: Collection[str]) -> dict[str, str]:
     """Arrays with an axis along which nothing else runs, so that nothing tells its size."""
+    read = {name for size in symbols.dims.values() if size is not None for name in size.names}
     roots = Counter(axes.root((key, axis)) for key, rank in ranks.items() for axis in range(rank))
     lone = [
         (key, axis)
         for key in ranks
         if key in found
         for axis, size in enumerate(getattr(symbols.symbol(key), "axes", None) or ())
-        if roots[axes.root((key, axis))] == 1 and str(size).startswith("D_{")
+        if roots[axes.root((key, axis))] == 1
+        and str(size).startswith("D_{")
+        and str(size) not in read
+        and symbols.dims.get(symbols.key(str(size))) is None
     ]
     return {key: f"nothing tells the size of axis {axis} of {key}" for key, axis in reversed(lone)}
 
@@ -165,6 +183,26 @@ def index_size(name: str, symbols: Symbols, formulas: Sequence[Sequence[Node]]) 
                     if isinstance(item, _ATOMS) and key_of(item) == name:
                         found.setdefault(str(size), size)
     return next(iter(found.values()), None)
+
+
+def infer_sets(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
+    """Declare N as a family of sets, where `j \\in N(i)` is all that is known of it."""
+    for trees in formulas:
+        for tree in trees:
+            for _, node in walk(tree):
+                if isinstance(node, Relation) and node.operators == ("\\in",):
+                    family, member = _family(node.operands[1]), node.operands[0]
+                    size = index_size(key_of(member), symbols, formulas) if family is not None else None
+                    known = family is None or symbols.symbol(key_of(family)) is not None
+                    if family is not None and size is not None and not known:
+                        symbols.subsets(key_of(family), size)
+
+
+def _family(node: Node) -> Node | None:
+    """The N of `N(i)` and of `N_i`."""
+    if isinstance(node, Product) and len(node.factors) == 2 and isinstance(node.factors[1], Group):
+        return node.factors[0] if isinstance(node.factors[1].body, Name) else None
+    return node.base if isinstance(node, Script) and isinstance(node.sub, Name) and node.sup is None else None
 
 
 def _axes(key: str, symbols: Symbols) -> tuple[Size, ...] | None:

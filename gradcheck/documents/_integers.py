@@ -8,6 +8,7 @@ from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import (
     Big,
+    Derivative,
     Fraction,
     Group,
     List,
@@ -27,10 +28,18 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     indices = {name for node in nodes for name in _indices(node)}
     arrays = {key_of(node.base) for node in nodes if isinstance(node, Script) and node.sub is not None}
+    heads = [trees[0] for trees in formulas if trees]
+    heads = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
+    left = {name for head in heads for _, node in walk(head) for name in _indices(node)}
     for name in dict.fromkeys(name for node in nodes for name in _beside(node, indices)):
         free = name not in indices | arrays | defined and name.isalpha() and name != "T"
         if free and symbols.symbol(name) is None and name not in symbols.dims:
             symbols.dim(name)
+    counted = {name for node in nodes if isinstance(node, Big) for name in _indices(node)}
+    for name in dict.fromkeys(name for node in nodes for name in _arguments(node)):
+        free = name in indices and name not in counted | arrays | defined | left
+        if free and symbols.symbol(name) is None and name not in symbols.dims:
+            symbols.dim(name, 1)  # an entry that every axis has
 
 
 def counts_of(
@@ -55,6 +64,13 @@ def counts_of(
     for number, node in nodes:
         if isinstance(node, Product):
             yield from ((number, index, name) for index, name in _mean(node) if name in rest)
+
+
+def _arguments(node: Node) -> tuple[str, ...]:
+    """The c of `\\ell(X, c)`: arguments beside others."""
+    last = node.factors[-1] if isinstance(node, Product) and len(node.factors) == 2 else None
+    items = last.body.items if isinstance(last, Group) and last.kind == "(" and isinstance(last.body, List) else ()
+    return tuple(item.text for item in items[1:] if isinstance(item, Name))
 
 
 def _mean(node: Product) -> Iterator[tuple[str, str]]:

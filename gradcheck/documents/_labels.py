@@ -1,7 +1,8 @@
 """Names that a subscript is part of, where nothing declares them: `W_1`, `x_{\\text{in}}`, `W_Q`, the gates' `W_f`.
 
 A subscript is an index wherever it could be one. It is a label where it is a word; where all subscripts of the letter
-are numbers; a capital letter that nothing counts; and a letter that is itself a value, as in `W_{xh}` beside x and h.
+are numbers; a 0 where nothing counts from 0; a capital letter that nothing counts; and a letter that is itself a value,
+as in `W_{xh}` beside x and h.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Labels:
         for node in nodes:
             if self._is_open(node):
                 self.subscripts.setdefault(key_of(node.base), {})[key_of(node.sub or node)] = node
+        self.from_zero = any(isinstance(node, Relation) and node.operands[-1] == Number("0") for node in nodes)
         self.counted = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
         self.apart = _families(defined)
@@ -85,6 +87,8 @@ class Labels:
         items, _ = items_of_subscript(node.sub)
         if any(map(_is_upright, items)):
             return all(_is_upright(item) or isinstance(item, Number) for item in items)
+        if items == (Number("0"),) and not self.from_zero:
+            return True
         return all(map(self._is_label, self.subscripts[key_of(node.base)].values()))
 
     def _is_label(self, node: Script) -> bool:

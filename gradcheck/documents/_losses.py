@@ -105,7 +105,13 @@ def more_upstreams(
         )
         if any(_depends(heads, symbols, of, other) for other in right if other != of):
             return []  # differentials: what goes in comes first
-    return [(name, losses[0] if losses else "L", of, heads.get(name, items[0])) for name, of in found]
+    whole = [
+        k
+        for k in heads
+        if k not in {*of_name, *of_name.values()} and all(_depends(heads, symbols, k, of) for _, of in found)
+    ]
+    loss = losses[0] if losses else whole[-1] if whole else "L"
+    return [(name, loss, of, heads.get(name, items[0])) for name, of in found]
 
 
 def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:

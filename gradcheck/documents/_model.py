@@ -23,7 +23,7 @@ from gradcheck.documents._definitions import Definitions
 from gradcheck.documents._entries import Define, OpTie
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._gradients import prefixes_in, with_gradients
-from gradcheck.documents._infer import declare_outputs, infer_shapes
+from gradcheck.documents._infer import declare_outputs, infer_sets, infer_shapes
 from gradcheck.documents._labels import Labels
 from gradcheck.documents._losses import (
     Upstream,
@@ -34,8 +34,9 @@ from gradcheck.documents._losses import (
     upstreams,
 )
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
+from gradcheck.documents._prose import declare_space, keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
-from gradcheck.documents._spaces import size_from, space_axes
+from gradcheck.documents._spaces import size_from
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
 from gradcheck.documents._tree import Node, Product
@@ -70,6 +71,8 @@ class Block:
         The heading of the highest level that it stands under.
     loose
         Keys of arrays of whose shapes too little is known, and why.
+    outside
+        What is declared of indices outside of their axis, "" for nothing.
     """
 
     items: list[Item]
@@ -83,6 +86,7 @@ class Block:
     notes: list[str] = field(default_factory=list)
     title: str = ""
     loose: dict[str, str] = field(default_factory=dict)
+    outside: str = ""
 
     def owns(self, item: Item) -> bool:
         """Whether a statement is the one that defines its symbol."""
@@ -124,7 +128,7 @@ class _Builder:
         self._declared()
         items = self._renamed(self._items(statements))
         for item in items:
-            self._space(item)
+            declare_space(item, symbols, lambda text: self._parsed(text, 0))
         for item in items:
             item.kind = classified(item, symbols)
             self._size(item)
@@ -132,17 +136,20 @@ class _Builder:
         self._heads(items, upstream)
         define_columns(items, symbols)
         defined_keys = {item.defines.name for item in items if item.defines}
-        formulas = [item.readable for item in items if self._counts(item)]
+        counted = [item for item in items if self._counts(item)]
+        formulas = [item.readable for item in counted]
+        whole = {n for n, item in enumerate(counted) if item.kind is Kind.DEFINITION and not item.conditions}
         shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
         declare_outputs(symbols, formulas, shapeless)
         defined_keys |= {symbols.key(name) for names in self._all("calls") for name in names}
         defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
-        inferred = infer_shapes(symbols, formulas, defined_keys)
+        inferred = infer_shapes(symbols, formulas, defined_keys, whole)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
         self._kinds()
         for one in self.annotations:
             for name in one.value if one.key == "calls" else ():
                 self._function(name, items)
+        infer_sets(symbols, formulas)
         self._losses(items, upstream)
         infer_losses(symbols, items)
         for one in self.annotations:
@@ -160,6 +167,7 @@ class _Builder:
             ", ".join(str(a) for one in self._all("assume") for a in one),
             owners,
             self.notes,
+            outside="error" if self.annotations else "",
             loose={key: why for key, why in inferred.loose.items() if symbols.table[key].kind == "real"},
         )
 
@@ -299,27 +307,6 @@ class _Builder:
             item.conditions = [named(tree) for tree in item.conditions]
         return items
 
-    def _space(self, item: Item) -> None:
-        """`X \\in \\mathbb{R}^{C \\times N}` declares X."""
-        members = item.statement.members
-        if len(members) != 2 or members[1].relation != "\\in":
-            return
-        axes = space_axes(members[1].text)
-        names = item.trees[0]
-        if axes is None or not isinstance(names, Node):
-            return
-        sizes = []
-        for axis in axes:
-            tree = self._parsed(axis, 0)
-            size = size_from(tree) if isinstance(tree, Node) else None
-            if size is None:
-                return
-            sizes.append(size)
-        for node in getattr(names, "items", (names,)):
-            found = self.symbols.find(node)
-            if plain(node) and (found is None or found.symbol.axes is None):
-                self.symbols.declare(key_of(node), sizes)
-
     def _size(self, item: Item) -> None:
         """`P = H - K + 1` says what a size is that only has a name so far."""
         if item.kind is not Kind.SHAPE or not isinstance(item.head, Node):
@@ -353,9 +340,10 @@ class _Builder:
             head = head_in(item.head, self.symbols, right)
             if head is None or head.name in taken or head.name.isdigit():
                 continue
-            if item.statement.display.inline and not (right is not None and item.statement.members[1].relation == ":="):
+            if item.statement.display.inline and right is None:
                 continue
             item.defines = head
+        keep_inline(items, self.symbols)
         functions = {item.defines.name for item in items if item.defines and item.defines.parameters}
         for item in items:
             if item.defines and item.defines.name.rstrip("'") in functions - {item.defines.name}:

@@ -143,10 +143,10 @@ def _embedding(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, ...
 
 def _spread(value: Value, shape: tuple[int, ...], at: int) -> Value:
     """`value` with axes of size 1, so that its positional axes line up with `shape`."""
-    if value.shape == shape:
-        return value
-    if value.shape == (*shape[:-1], 1) and len(shape) > 1:  # a column beside each column
-        return value
+    if value.shape == shape or (
+        value.rank == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape, strict=True))
+    ):
+        return value  # a declared axis of one entry counts for all
     axes = _embedding(value.shape, shape)
     if axes is None:
         raise Conformability(f"shapes {_text(value.shape)} and {_text(shape)} do not fit", at, "conformability")
