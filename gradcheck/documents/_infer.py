@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from gradcheck.documents._extents import Extents, lone_sizes
 from gradcheck.documents._fonts import alias_fonts, is_bold
 from gradcheck.documents._integers import counts_of, declare_integers
-from gradcheck.documents._extents import Extents, lone_sizes
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, key_of

@@ -17,7 +17,6 @@ from gradcheck.documents._classify import (
     classified,
     head_in,
     is_unspecified,
-    plain,
 )
 from gradcheck.documents._definitions import Definitions
 from gradcheck.documents._entries import Define, OpTie
