@@ -60,7 +60,7 @@ def _sums_of_rows(text: Text) -> Iterator[Edit]:
     turned = body.base if isinstance(body, Script) and is_transposed(body) else Script(body, None, mark)
     for axis, *pair in (("rows", turned, ones), ("columns", body, ones), ("rows", Script(ones, None, mark), body)):
         new = Product(("",), tuple(pair))
-        yield text.edit(text.sites[0], new, "missing-sum", 0.7, f"missing sum over the {axis}: {write(new)}")
+        yield text.edit(text.sites[0], new, "missing-sum", 1.15, f"missing sum over the {axis}: {write(new)}")
 
 
 def wrong_sums(text: Text) -> Iterator[Edit]:
