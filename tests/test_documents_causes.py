@@ -203,3 +203,34 @@ def test_no_size_is_the_same_in_all_trials(names: tuple[str, ...]) -> None:
     for seed in range(5):
         drawn = [Trial(symbols, seed, number).sizes for number in range(3)]
         assert all(len({sizes[name] for sizes in drawn}) > 1 for name in names), drawn
+
+
+CONVOLUTION = (
+    "shapes: x[H,W] w[K,J] y[P,Q]\ndims: s=2 H=s*(P-1)+K W=s*(Q-1)+J\nloss: L; g=dL/dy",
+    r"y_{pq} = \sum_{i,j} x_{s p + i, s q + j} w_{ij}",
+)
+LABEL = ("shapes: x[D] z[]\npositive: x\ndims: c=2", r"z = -\log x_c")
+DROPOUT = ("shapes: x[D] m[D] y[D]\nscalars: p\nmasks: m\nloss: L; g=dL/dy", r"y_i = \frac{m_i x_i}{1 - p}")
+ATTENTION = ("shapes: a[N,M] p[N,M]\nloss: L; g=dL/dp", r"p_{ij} = \frac{e^{a_{ij}}}{\sum_k e^{a_{ik}}}")
+MORE = [
+    (CONVOLUTION, r"\frac{\partial L}{\partial w_{ij}}", r"\sum_{p,q} g_{pq} x_{p + i, q + j}", "wrong-index"),
+    (LABEL, r"\frac{\partial z}{\partial x_k}", r"-\frac{1}{x_k}", "missing-factor"),
+    (DROPOUT, r"\frac{\partial L}{\partial x_i}", "m_i g_i", "missing-factor"),
+    (ATTENTION, r"\frac{\partial L}{\partial a_{ij}}", r"p_{ij} (g_{ij} - \sum_k g_{kj} p_{kj})", "wrong-index"),
+]
+
+
+@pytest.mark.parametrize(("setting", "left", "wrong", "cause"), MORE, ids=[row[2] for row in MORE])
+def test_strides_labels_shares_and_axes_that_are_forgotten_are_named(
+    setting: tuple[str, str], left: str, wrong: str, cause: str
+) -> None:
+    (found,) = report(setting, f"{left} = {wrong}")
+    assert (found.verdict, found.cause) == (Verdict.FAIL, cause), found
+    (pasted,) = report(setting, f"{left} = {found.suggestion}")
+    assert pasted.verdict is Verdict.PASS, pasted
+
+
+def test_what_is_to_be_found_is_no_correction() -> None:
+    (found,) = report(DROPOUT, r"\frac{\partial L}{\partial x_i} = \frac{\partial L}{\partial y_i}")
+    assert found.verdict is Verdict.FAIL
+    assert r"\partial x" not in found.suggestion

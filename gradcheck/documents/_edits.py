@@ -10,7 +10,7 @@ from gradcheck.documents._edit import Edit, Text
 from gradcheck.documents._edits_factors import numbers, signs, symmetries, transposes
 from gradcheck.documents._edits_indices import bounds, conditions, indices_edited, memberships, relations
 from gradcheck.documents._edits_products import factors, missing_factors
-from gradcheck.documents._edits_sums import missing_sums, spurious_sums, wrong_sums
+from gradcheck.documents._edits_sums import missing_sums, spurious_sums, turned_sums, wrong_sums
 from gradcheck.documents._edits_symbols import brackets, functions_replaced, symbols_replaced
 from gradcheck.documents._edits_terms import terms_edited
 from gradcheck.documents._sites import Setting
@@ -24,6 +24,7 @@ _LIKELY = 1.5  # what the unlikely families cost at least
 _FAMILIES: tuple[_Family, ...] = (
     missing_sums,
     wrong_sums,
+    turned_sums,
     spurious_sums,
     signs,
     indices_edited,

@@ -91,7 +91,8 @@ def _counted(text: Text, site: Site, node: Number) -> Iterator[Edit]:
     cause = "exponent" if site.role == "exponent" else cause
     for step in (1, -1):
         new = added(node, step)
-        yield text.edit(site, new, cause, cost, should("number", node, new))
+        if write(new) != "0" or text.slips:
+            yield text.edit(site, new, cause, cost, should("number", node, new))
     if isinstance(parent, Fraction) and site.path[-1] == 0 and not text.slips:
         for value, even in ((2 * int(node.text), True), (int(node.text) // 2, int(node.text) % 2 == 0)):
             if even and value:

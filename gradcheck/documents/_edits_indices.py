@@ -19,7 +19,7 @@ from gradcheck.documents._sites import (
     sites,
     with_indices,
 )
-from gradcheck.documents._tidy import added, tidied, without_factor
+from gradcheck.documents._tidy import added, named, tidied, without_factor
 from gradcheck.documents._tree import (
     Big,
     Group,
@@ -32,6 +32,8 @@ from gradcheck.documents._tree import (
     Script,
     Such,
     Sum,
+    children,
+    rebuilt,
     replaced,
 )
 from gradcheck.documents._write import write
@@ -52,6 +54,7 @@ def indices_edited(text: Text) -> Iterator[Edit]:
             yield from _swapped(text, site, site.node, found)
             yield from _counted(text, site, site.node, found)
             yield from _shifted(text, site, site.node, found)
+            yield from _strided(text, site, site.node, found)
         elif isinstance(site.node, Group) and isinstance(site.node.body, List):
             yield from _swapped_arguments(text, site, site.node)
         if site.role == "index" and is_index(site, text.setting):
@@ -189,6 +192,7 @@ def _arithmetic(text: Text, site: Site) -> Iterator[Edit]:
                 yield _index(text, site, tidied(Sum(signs, node.terms, at=node.at)), "sign", 1.25)
                 rest = Sum(node.signs[:k] + node.signs[k + 1 :], node.terms[:k] + node.terms[k + 1 :])
                 yield _index(text, site, tidied(rest), "wrong-index", 1.4)
+        yield from _with_sizes(text, site, node)
     elif isinstance(node, Number) and node.text.isdigit():
         for step in (1, -1):
             new = added(node, step)
@@ -197,6 +201,35 @@ def _arithmetic(text: Text, site: Site) -> Iterator[Edit]:
     elif isinstance(node, Product) and not _is_subscript(text, site):
         for k in range(len(node.factors)):
             yield _index(text, site, without_factor(node, k), "wrong-index", 1.35)
+
+
+def _with_sizes(text: Text, site: Site, node: Sum) -> Iterator[Edit]:
+    """A stride or an offset that is missing: `s p + i` for `p + i`, `p + i - a` for `p + i`."""
+    if text.slips:
+        return
+    for name in text.setting.dims:
+        size = named(name)
+        for k, term in enumerate(node.terms):
+            if isinstance(term, Name) and term != size:
+                terms = (*node.terms[:k], Product(("",), (size, term)), *node.terms[k + 1 :])
+                yield _index(text, site, Sum(node.signs, terms, at=node.at), "wrong-index", 1.6)
+        for sign in "+-":
+            new = Sum((*node.signs, sign), (*node.terms, size), at=node.at)
+            yield _index(text, site, new, "wrong-index", 1.65)
+
+
+def _strided(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[Edit]:
+    """A stride that is missing in several indices of an array."""
+    sums = [k for k, item in enumerate(found.indices) if isinstance(item, Sum) and isinstance(item.terms[0], Name)]
+    if text.slips or len(sums) < 2:
+        return
+    for name in text.setting.dims:
+        items = list(found.indices)
+        for k in sums:
+            first, *rest = children(items[k])
+            items[k] = rebuilt(items[k], (Product(("",), (named(name), first)), *rest))
+        new = with_indices(node, found, tuple(items))
+        yield text.edit(site, new, "wrong-index", 1.62, should("index", node, new))
 
 
 def _is_subscript(text: Text, site: Site) -> bool:

@@ -129,11 +129,16 @@ def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Nod
         yield name, factor, 1.6
         yield f"1/{name}", Fraction(_ONE, factor), 1.8
         yield f"1 - {name}", _complement(factor), 1.85
+        yield f"1/(1 - {name})", Fraction(_ONE, Sum(("", "-"), (_ONE, factor))), 1.85
     admitted = tuple(name for name in text.indices if name in (*site.bound, *text.setting.indices)) or text.indices
     if not matrix:
         for one, other in combinations(sorted(text.setting.indices), 2):
             delta = Group("[", Relation(("=",), (Name(one), Name(other))))
             yield write(delta), delta, 1.62
+        for one in text.setting.indices:
+            for name in (*text.setting.scalars, *text.setting.dims):
+                picked = Group("[", Relation(("=",), (Name(one), named(name))))
+                yield write(picked), picked, 1.8
     for name, rank in text.setting.arrays.items():
         if not rank:
             yield name, named(name), 1.6

@@ -122,6 +122,22 @@ def _renamed_sums(text: Text) -> Iterator[Edit]:
                 yield text.edit(site, summed(body, (fresh,)), "missing-sum", 0.9 + 0.01 * len(site.path), words)
 
 
+def turned_sums(text: Text) -> Iterator[Edit]:
+    """A sum along the wrong axis: `\\sum_k g_{ik} y_{ik}` for `\\sum_k g_{kj} y_{kj}`."""
+    for site in text.sites if not text.slips else ():
+        node = site.node
+        names = bound_names(node.sub) if isinstance(node, Big) else ()
+        if not isinstance(node, Big) or node.body is None or len(names) != 1:
+            continue
+        used = free_indices(node.body, text.setting, (), {})
+        for own in (name for name in text.setting.indices if name in used):
+            for other in (name for name in text.setting.indices if name != own):
+                body = renamed(renamed(renamed(node.body, names[0], "\\_"), own, names[0]), "\\_", other)
+                new = Big(node.op, node.sub, node.sup, body, at=node.at)
+                words = f"the sum over {names[0]} should run along the other axis"
+                yield text.edit(site, new, "wrong-index", 1.42, words)
+
+
 def spurious_sums(text: Text) -> Iterator[Edit]:
     """Sums taken away: one index, all those of one sign, a run of several signs."""
     for site in text.sites:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._causes import Frozen, Match, Matches, Probable, known, probable_cause
@@ -25,7 +26,7 @@ from gradcheck.documents._results import Result
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tidy import named
 from gradcheck.documents._tied import Tie, overrides, trial_of
-from gradcheck.documents._tree import Derivative, Node, Product
+from gradcheck.documents._tree import Accent, Derivative, Name, Node, Product, Script, Word, walk
 from gradcheck.documents._value import Value
 from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
@@ -34,7 +35,7 @@ _REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", "
 _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
 _SECONDS = 4.0  # for one search, so that a slow one leaves time for the others
 _TERMS = 10_000_000  # of one edit in one trial
-_SINGLES = 4  # intermediates that are held one by one
+_SINGLES = 4  # intermediates of which every subset is held
 
 
 @dataclass(slots=True)
@@ -79,8 +80,13 @@ class Search:
         def sides(one: Node, other: Node) -> Match:
             return self._matches(one, other, self.symbols, self.worlds, "")
 
+        subject = self._subject(left)
+        begged = subject in self._mentioned(right)
+
         def matches(tree: Node) -> Match:
-            return sides(left, tree)
+            found = sides(left, tree)
+            begs = (found.right or found.ratios) and not begged and subject in self._mentioned(tree)
+            return Match(False, found.terms) if begs else found
 
         found = known(self.symbols)
         return probable_cause(
@@ -95,6 +101,18 @@ class Search:
             shapes=self._shapes(found["arrays"]),
             **found,
         )
+
+    def _subject(self, node: Node) -> str:
+        """What a node is about: a symbol, a derivative of one symbol by another; "" for anything else."""
+        if isinstance(node, Derivative):
+            of = "" if node.of is None else self._subject(node.of)
+            return f"d {of} / d {self._subject(node.by)}" if of else ""
+        found = self.symbols.find(node) if isinstance(node, Name | Script | Accent | Word) else None
+        return found.symbol.key if found else ""
+
+    def _mentioned(self, tree: Node) -> set[str]:
+        """What the nodes of a formula are about: what is to be found must not be taken for given."""
+        return {self._subject(node) for _, node in walk(tree)} - {""}
 
     def differences(self, left: Node, right: Node) -> str:
         """Where and by how much the two sides differ."""
@@ -115,8 +133,9 @@ class Search:
 
     def _frozen(self, left: Node, indices: Sequence[str]) -> dict[str, Frozen]:
         names = [key for key in self.intermediates if key not in self.symbols.held]
-        subsets = [tuple(names)] if len(names) > 1 else []
-        subsets += [(name,) for name in names[:_SINGLES]]
+        some = names[:_SINGLES]
+        subsets = [tuple(names)] if len(names) > _SINGLES else []
+        subsets += [subset for count in range(len(some), 0, -1) for subset in combinations(some, count)]
         paths = {name: self._path(left, name, indices) for name in names}
         return {
             ", ".join(subset): Frozen(self._held(left, subset), tuple(filter(None, map(paths.get, subset))))

@@ -16,6 +16,8 @@ from gradcheck.documents._write import write
 _LONGEST = 4000  # characters of a formula that is worth the comparison
 _BREAKS = re.compile(r"&|\\\\|\\(?:label|tag|nonumber|notag|q?quad)\b")
 _ENDS = re.compile(r"^(?:\s|&)+|(?:\s|&|\\\\)+$")
+_INDICES = re.compile(r"[_^]\{[A-Za-z0-9]*$")
+_CASES = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}", re.DOTALL)
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)\s*$")
 _BRACED = re.compile(r"(?<=[_^])\{([A-Za-z0-9])\}")
 _APART = re.compile(r"(?<=_\{)[a-z](?: [a-z])+(?=\})")
@@ -39,7 +41,7 @@ def in_notation(texts: Collection[str], tree: Node, new: Node, parse: Callable[[
         The first version with the edit alone changed, if that reads as `new`; else as `write` has it.
     """
     for text in (_ENDS.sub("", text) for text in texts):
-        if len(text) > _LONGEST or _BREAKS.search(text):
+        if len(text) > _LONGEST or _BREAKS.search(_CASES.sub("", text)):
             continue
         for late, tight in product((False, True), (True, False)):
             found = _patched(text, write(tree), write(new), late, tight)
@@ -128,8 +130,13 @@ def _styled(piece: str, text: str) -> str:
 
 def _next_to(found: str, piece: str, apart: bool) -> str:
     """Two pieces, with a blank between them where that reads better."""
-    close = not found or found[-1] in " _^{([" or not piece or piece[0] in " _^})],"
-    return found + piece if close or not apart else f"{found} {piece}"
+    if not found or not piece:
+        return found + piece
+    if piece[0] in "_^":
+        return found.rstrip() + piece
+    close = found[-1] in " _^{([" or piece[0] in " })]," or found in "+-"
+    letters = found[-1].isalnum() and piece[0].isalnum() and not _INDICES.search(found)
+    return f"{found} {piece}" if not close and (apart or letters) else found + piece
 
 
 def _start(text: str, at: int) -> int:
