@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._errors import Unsupported, Wrong
+from gradcheck.documents._sites import bound_names
 from gradcheck.documents._symbols import key_of
 from gradcheck.documents._tree import (
     Accent,
@@ -17,14 +18,18 @@ from gradcheck.documents._tree import (
     Name,
     Node,
     Number,
+    Path,
     Product,
     Relation,
     Script,
     Such,
     Sum,
     Word,
+    at_path,
     items_of,
+    replaced,
     substituted,
+    walk,
 )
 from gradcheck.documents._write import write
 
@@ -281,11 +286,36 @@ def with_substitutions(own: Elaborator, tree: Node, conditions: tuple[Node, ...]
     """A formula with what its conditions say of indices that the left side lacks, and the other conditions."""
     left: list[Node] = []
     for condition in (part for node in conditions for part in items_of(node)):
-        if isinstance(condition, Relation) and _substitutes(own, condition):
+        summed = _summed(own, tree, condition)
+        if summed is not None:
+            tree = summed
+        elif isinstance(condition, Relation) and _substitutes(own, condition):
             tree = substituted(tree, condition.operands[0], condition.operands[1])
         else:
             left.append(condition)
     return tree, left
+
+
+def _summed(own: Elaborator, tree: Node, condition: Node) -> Node | None:
+    """With a condition on what sums run over as one of the sums', `0 \\le i - k < W` beside `\\sum_k Y_{i-k}`."""
+    letters = {node.text for _, node in walk(condition) if isinstance(node, Name) and own.known_index(node) is None}
+    bound: dict[Path, set[str]] = {}
+    for path, node in walk(tree):
+        if isinstance(node, Big) and node.sub is not None:
+            around = (names for above, names in bound.items() if path[: len(above)] == above)
+            bound[path] = letters.intersection(bound_names(node.sub)).union(*around)
+    wanted = set[str]().union(*bound.values())
+    places = [path for path, names in bound.items() if names == wanted] if wanted else []
+    for path in places:
+        if not any(path[: len(above)] == above for above in places if above != path):
+            tree = replaced(tree, path, _restricted(at_path(tree, path), condition))
+    return tree if places else None
+
+
+def _restricted(node: Node, condition: Node) -> Node:
+    if not isinstance(node, Big):
+        return node
+    return Big(node.op, List((*items_of(node.sub), condition)), node.sup, node.body, at=node.at)
 
 
 def _substitutes(own: Elaborator, condition: Relation) -> bool:
