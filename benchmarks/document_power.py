@@ -150,6 +150,7 @@ class Page:
             line, column = display.place_of(member.offset)
             verdict = verdicts.get((line, column, max(member.step, 1)))
             defines = verdict is Verdict.DEF and item.kind is Kind.DEFINITION and is_tied(item, block)
+            defines = defines or (verdict is Verdict.CONVENTION and block.owns(item))
             if (member.relation or position) and isinstance(tree, Node) and (verdict in CHECKED or defines):
                 for edit in mutations(tree, indices=_free(item, block.symbols), **known(block.symbols)):
                     yield Slip(

@@ -58,6 +58,10 @@ class Definitions:
                 symbols.block(key)
             else:
                 owners[key] = owner
+        for key in [key for tie in self.ties for _, key in tie.outputs]:
+            output = symbols.symbol(key)
+            if output is not None and output.definition is None and output.kind == "real":
+                symbols.block(key)
         return owners
 
     def _tentative(self, item: Item, key: str) -> None:

@@ -7,6 +7,7 @@ real steps are extrapolated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ def jacobian_of(own: Evaluator, x: e.Differential) -> Value:
     taken: tuple[e.Expression, ...] = ()
     if isinstance(of, e.Take) and isinstance(of.source, e.Variable):
         taken, of = of.indices, of.source
+    if isinstance(of, e.Constant):
+        name = {math.e: "e", math.pi: "\\pi"}.get(of.value, f"{of.value:g}")
+        raise Undeclared(name, x.at, f"the derivative of the number {name}; a symbol of that name is not defined")
     if not isinstance(of, e.Variable):
         return _laid_out(own, jacobian(own, of, x.by, own.world.side), x, x.indices)
     _refuse_undefined(own, of, x.by)

@@ -174,6 +174,8 @@ def _trace(value: Value, at: int) -> Value:
 
 
 def _diag(value: Value, at: int) -> Value:
+    if value.rank == 2 and 1 in value.shape != (1, 1):
+        value = vec(value)
     if value.rank == 2:
         return Value(np.diagonal(value.array, axis1=-2, axis2=-1), value.names)
     if value.rank != 1:
