@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +24,9 @@ from gradcheck.documents import Verdict
 from gradcheck.documents._causes import known
 from gradcheck.documents._check import Checker
 from gradcheck.documents._classify import Item, Kind
+from gradcheck.documents._edits import mutations
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Domain, Refusal
-from gradcheck.documents._edits import mutations
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._extract import read
@@ -36,7 +35,7 @@ from gradcheck.documents._records import Annotation, Display, Limit
 from gradcheck.documents._sections import chained, groups, title_of
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._symbols import Symbols
-from gradcheck.documents._tied import Tie, overrides, trial_of
+from gradcheck.documents._tied import overrides, trial_of
 from gradcheck.documents._tree import Node
 from gradcheck.documents._value import Array
 from gradcheck.documents._world import World
@@ -95,7 +94,7 @@ class Slip:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Fate:
     """What became of a slip: "caught", "refused", "equivalent", "choice" or "survived", and the verdict."""
 
     slip: Slip
@@ -110,9 +109,7 @@ class Page:
     def __init__(self, name: str, seed: int) -> None:
         self.name = name
         self.seed = seed
-        text, sidecar = (
-            corrected(name) if name.isdigit() else ((BOOK / f"{name}.md").read_text(encoding="utf-8"), None)
-        )
+        text, sidecar = corrected(name) if name.isdigit() else ((BOOK / f"{name}.md").read_text(encoding="utf-8"), None)
         file = name if name.isdigit() else f"docs/formulas/{name}.md"
         self.document = read(text, file, "markdown", sidecar)
         self.groups = groups(self.document)
@@ -167,15 +164,15 @@ class Page:
                         defines,
                     )
 
-    def outcome(self, slip: Slip) -> Outcome:
+    def fate(self, slip: Slip) -> Fate:
         """What becomes of a slip."""
         verdict, message = self._verdict(slip)
         if verdict is Verdict.FAIL:
-            return Outcome(slip, "caught", verdict, message)
+            return Fate(slip, "caught", verdict, message)
         fate = self._fate(slip)
         if fate == "survived" and verdict not in (*CHECKED, Verdict.DEF):
             fate = "refused"
-        return Outcome(slip, fate, verdict, message)
+        return Fate(slip, fate, verdict, message)
 
     def _verdict(self, slip: Slip) -> tuple[Verdict, str]:
         displays, declared = self.groups[slip.group]
@@ -198,7 +195,7 @@ class Page:
         item = _item(block, slip)
         tree = item.trees[slip.member]
         gaps = {"inside": 0.0, "kinks": 0.0}
-        for number, (kinks, symbols, world) in enumerate(self._worlds(slip.group)):
+        for kinks, symbols, world in self._worlds(slip.group):
             try:
                 head = elaborate(_tree(item.head), symbols)
                 sides = [
@@ -251,7 +248,7 @@ def _gap(sides: Sequence[Formula], world: World) -> float:
     for side in sides:
         try:
             value = evaluate(side, world)
-            values.append(value.along(tuple(sorted(value.names)))) 
+            values.append(value.along(tuple(sorted(value.names))))
         except Domain:
             refused += 1
     if refused:
@@ -276,9 +273,7 @@ def _tree(tree: object) -> Node:
 
 def _item(block: Block, slip: Slip) -> Item:
     return next(
-        one
-        for one in block.items
-        if one.statement.display.number == slip.display and one.statement.part == slip.part
+        one for one in block.items if one.statement.display.number == slip.display and one.statement.part == slip.part
     )
 
 
@@ -306,13 +301,13 @@ def all_slips(names: Iterable[str], seed: int) -> list[Slip]:
     return [slip for name in names for slip in Page(name, seed).slips()]
 
 
-def outcomes(slips: Sequence[Slip], seed: int) -> list[Outcome]:
+def fates(slips: Sequence[Slip], seed: int) -> list[Fate]:
     """What becomes of slips; those of one page should stand together."""
-    found: list[Outcome] = []
+    found: list[Fate] = []
     page: Page | None = None
     for slip in slips:
         page = page if page is not None and page.name == slip.page else Page(slip.page, seed)
-        found.append(page.outcome(slip))
+        found.append(page.fate(slip))
     return found
 
 
@@ -331,9 +326,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         slips = [slips[k] for k in sorted(chosen.tolist())]
     print(f"{len(slips)} slips ({time.perf_counter() - began:.1f} s)", flush=True)
     shares = [slips[k : k + 40] for k in range(0, len(slips), 40)]
-    found: list[Outcome] = []
+    found: list[Fate] = []
     with ProcessPoolExecutor(options.processes) as pool:
-        for done in pool.map(outcomes, shares, [options.seed] * len(shares)):
+        for done in pool.map(fates, shares, [options.seed] * len(shares)):
             found += done
             print(f"\r{len(found)} of {len(slips)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -342,7 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _report(found: Sequence[Outcome]) -> None:
+def _report(found: Sequence[Fate]) -> None:
     fates = ("caught", "refused", "equivalent", "choice", "survived")
     for title, of in (("slip", lambda one: one.slip.kind), ("page", lambda one: one.slip.page)):
         table = Counter((of(one), one.fate) for one in found)

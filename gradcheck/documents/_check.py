@@ -9,15 +9,15 @@ from typing import Any
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._beyond import said_of, with_zeros
+from gradcheck.documents._branches import tried, with_untaken
 from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
-from gradcheck.documents._compare import Outcome, compared, number, refuse_misfit, same
+from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import (
     Blocked,
     Conformability,
     Dangling,
-    Domain,
     Outside,
     Refusal,
     Undeclared,
@@ -29,7 +29,7 @@ from gradcheck.documents._explain import explained
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
-from gradcheck.documents._kinks import Kink, Kinks, is_kinked, kink_of, used_once
+from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
 from gradcheck.documents._missing import missing_path, missing_shape
 from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
@@ -233,7 +233,7 @@ class Checker:
     def _refused(self, item: Item, member: Member, error: Refusal | Limit, before: Sequence[_Member] = ()) -> _Member:
         verdict, cause = verdict_of(error)
         message = error.message
-        if isinstance(error, Outside) and self.block.inferred:
+        if isinstance(error, Outside) and self.block.guesses(item):
             verdict, message = Verdict.UNSUPPORTED, f"{message}; the range of an index is not declared"
         if verdict is Verdict.FAIL and isinstance(error, Dangling):
             for one in before:
@@ -263,14 +263,16 @@ class Checker:
         if is_definition and item.defines is not None and item.defines.parameters and not self._applies(head):
             return _Member(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
         try:
-            outcomes, worlds = self._outcomes(head, stated)
+            outcomes, worlds = tried(head, stated, self.draws)
         except Blocked as error:
-            refuse_misfit(error.symbol, head, stated, self.worlds[0])
+            if item.defines is None or not item.defines.parameters:
+                refuse_misfit(error.symbol, stated, self.worlds[0])
             raise
         if is_definition and all(one.agrees for one in outcomes):
             return self._definition(item, member, tree, outcomes)
         judged = self._judged(item, member, tree, head, stated, outcomes, before)
         judged.worlds = worlds
+        judged.result = with_untaken(judged.result, head, stated, worlds)
         return judged
 
     def _applies(self, head: Formula) -> bool:
@@ -296,23 +298,6 @@ class Checker:
             return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="row-maximum"), outcomes)
         return _Member(self._result(item, member, Verdict.DEF), outcomes)
 
-    def _outcomes(self, head: Formula, stated: Formula) -> tuple[list[Outcome], list[World]]:
-        """The outcome of each trial, with its values; another stands in where one leaves a domain."""
-        found: list[Outcome] = []
-        worlds: list[World] = []
-        for position in range(len(self.worlds)):
-            error: Domain | None = None
-            for world in self.draws.at(position):
-                world.trial.meter.terms = 0
-                try:
-                    found.append(compared(head, stated, world))
-                    worlds.append(world)
-                    break
-                except Domain as refusal:
-                    error = refusal
-            else:
-                raise error or Domain("no trial", 0)
-        return found, worlds
 
     def _judged(
         self,
@@ -353,6 +338,11 @@ class Checker:
                 kink = kink_of(head, stated, self.kinks)
                 if kink is not None:
                     return self._kinked(item, member, kink)
+        elif is_kinked([head, stated], self.worlds[0]):
+            apart = apart_at_ties(head, stated, self.kinks)
+            if apart is not None:
+                message = f"right but where entries are 0 or equal: {apart}"
+                return self._result(item, member, Verdict.CONVENTION, message, cause="kink")
         return self._result(item, member, Verdict.PASS)
 
     def _kinked(self, item: Item, member: Member, kink: Kink) -> Result:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.documents._errors import Conformability, Refusal
+from gradcheck.documents._errors import Conformability, Domain, Refusal, Wrong
 from gradcheck.documents._evaluate import Evaluator, evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._match import aligned, is_jacobian, pulled_back, reshaped
@@ -78,21 +78,26 @@ def compared(head: Formula, member: Formula, world: World, value: Value | None =
     meter = world.trial.meter
     before = meter.terms
     value = evaluate(head, world) if value is None else value
-    stated = evaluate(member, world, like=value)
+    try:
+        stated = evaluate(member, world, like=value)
+    except Domain:
+        if world.trial.uncovered and not member.conditions:
+            raise Wrong("no case holds where the left side has a value", member.expression.at, "wrong-bound") from None
+        raise
     if member.conditions:  # nothing is stated where they do not hold
         masks = [Evaluator(world, member.ranges).number(condition) for condition in member.conditions]
         value, stated = (masked(side, masks, 0.0, meter) for side in (value, stated))
     return _outcome(value, stated, head, world, before)
 
 
-def refuse_misfit(blocked: str, head: Formula, stated: Formula, world: World) -> None:
-    """Raise Conformability where not even the declared shapes of what is blocked fit."""
+def refuse_misfit(blocked: str, stated: Formula, world: World) -> None:
+    """Raise Conformability where not even the declared shape of what is blocked fits in with its neighbours."""
     symbol = world.symbols.symbol(blocked)
     if symbol is None or symbol.axes is None:
         return
     drawn = world.trial.draw(replace(symbol, kind="real"))
     try:
-        compared(head, stated, World(world.trial, {**world.overrides, symbol.key: drawn}))
+        evaluate(stated, World(world.trial, {**world.overrides, symbol.key: drawn}))
     except Conformability:
         raise
     except (Refusal, Limit):

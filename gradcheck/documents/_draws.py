@@ -36,6 +36,7 @@ class Draws:
         self.trials = trials
         self._worlds: list[World] = []
         self._others: dict[tuple[int, int], World] = {}
+        self._further: dict[tuple[int, tuple[float, ...]], World] = {}
 
     @property
     def worlds(self) -> list[World]:
@@ -46,7 +47,7 @@ class Draws:
 
     def forget(self) -> None:
         """Draw anew: the symbols have changed."""
-        self._worlds, self._others = [], {}
+        self._worlds, self._others, self._further = [], {}, {}
 
     def at(self, position: int) -> Iterator[World]:
         """A trial, and what may stand in for it: other values, then positive ones, then ones between 0 and 1."""
@@ -56,13 +57,20 @@ class Draws:
                 self._others[position, attempt] = self._world(self.trials * attempt + position, domain)
             yield self._others[position, attempt]
 
-    def _world(self, number: int, domain: str = "real") -> World:
+    def further(self, number: int, edges: tuple[float, ...]) -> World:
+        """A trial more, with values between these edges and beyond them."""
+        if (number, edges) not in self._further:
+            first = (len(_DOMAINS) + 1) * self.trials
+            self._further[number, edges] = self._world(first + number, edges=edges)
+        return self._further[number, edges]
+
+    def _world(self, number: int, domain: str = "real", edges: tuple[float, ...] = ()) -> World:
         """A trial in which the defined arrays have entries, if there is one."""
         symbols = self.block.symbols
         symbols = symbols if domain == "real" else within(symbols, domain)
         found: list[tuple[int, World]] = []
         for attempt in range(_ATTEMPTS if symbols.dims else 1):
-            trial = trial_of(symbols, self.block.ties, self.seed, number + 7919 * attempt)
+            trial = trial_of(symbols, self.block.ties, self.seed, number + 7919 * attempt, edges=edges)
             trial.meter.budget = TERMS
             world = World(trial, overrides(trial.symbols, self.block.ties))
             found.append((self._degenerate(world), world))

@@ -66,6 +66,7 @@ def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = Non
         If it is too large.
     """
     world = World(world) if isinstance(world, Trial) else world
+    world.trial.uncovered = False
     try:
         with np.errstate(all="ignore"):
             value = Evaluator(world, formula.ranges).value(formula.expression)
@@ -307,15 +308,20 @@ def _function(own: Evaluator, x: e.Function) -> Value:
     if x.name in ("max", "min") and len(values) == 2:
         chosen = entrywise(lambda a, b: (a.real >= b.real).astype(float), values, own.meter, x.at)
         count_branches(own, x, [chosen, Value(1 - chosen.array, chosen.names)])
+    elif x.name in f.TWO_SIDED:
+        positive = Value(values[0].array.real > 0, values[0].names)
+        count_branches(own, x, [positive, Value(~positive.array, positive.names)])
     return f.apply(x.name, values, own.meter, x.at)
 
 
 def _compare(own: Evaluator, x: e.Compare) -> Value:
     sides = [own.number(operand) for operand in x.operands]
-    held = scalar(1.0)
+    held, fails = scalar(1.0), list[Value]()
     for operator, left, right in zip(x.operators, sides[:-1], sides[1:], strict=True):
         one = entrywise(_COMPARISONS[operator], [left, right], own.meter, x.at)
+        fails.append(Value(1.0 - one.array, one.names))
         held = entrywise(lambda a, b: a * b, [held, Value(one.array.astype(float), one.names)], own.meter, x.at)
+    count_branches(own, x, [held, *fails])
     return held
 
 
@@ -348,6 +354,7 @@ def _choice(own: Evaluator, x: e.Choice) -> Value:
         row = entrywise(lambda v, m: np.where(m != 0, v, 0), [row, here], own.meter, x.at)
         total = row if total is None else entrywise(np.add, [total, row], own.meter, x.at)
     count_branches(own, x, taken)
+    own.world.trial.uncovered |= bool(left.array.any())
     missing = entrywise(lambda v, m: np.where(m != 0, np.nan, v), [cast(Value, total), left], own.meter, x.at)
     return missing
 

@@ -11,6 +11,7 @@ from gradcheck.documents._errors import Conformability, Unsupported
 from gradcheck.documents._value import Array, Flexible, Meter, Value, entrywise, matmul
 
 _UNDEFINED = complex(np.nan, np.nan)  # a derivative that is undefined, too
+TWO_SIDED = ("abs", "relu", "sign")  # a kink where the argument is 0
 _POWERS = 64  # integer exponents up to here are products
 
 

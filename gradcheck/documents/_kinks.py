@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._compare import TOLERANCE
-from gradcheck.documents._errors import Refusal
+from gradcheck.documents._branches import reached
+from gradcheck.documents._compare import TOLERANCE, compared
+from gradcheck.documents._errors import Refusal, Wrong
 from gradcheck.documents._evaluate import evaluate
-from gradcheck.documents._expression import Expression, Formula
+from gradcheck.documents._expression import Formula
+from gradcheck.documents._functions import TWO_SIDED
 from gradcheck.documents._match import aligned, is_jacobian, pulled_back
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols
@@ -39,28 +41,14 @@ class Kink:
 
 def is_kinked(formulas: Sequence[Formula], world: World) -> bool:
     """Whether formulas, or the definitions that they lead to, have cases, maxima, absolute values or comparisons."""
-    seen: set[str] = set()
-    stack: list[object] = [formula.expression for formula in formulas]
-    while stack:
-        part = stack.pop()
+    for part, _ in reached(formulas, world):
         match part:
-            case tuple():
-                stack += part
             case e.Choice() | e.Reduce(op="max" | "min"):
                 return True
-            case e.Function(name=name) if name in ("abs", "max", "min", "relu", "sign", "norm", "maxrow"):
+            case e.Function(name=name) if name in (*TWO_SIDED, "max", "min", "norm", "maxrow"):
                 return True
             case e.Compare(operators=operators) if not set(operators) <= {"=", "\\neq"}:
                 return True
-        if isinstance(part, Expression):
-            if isinstance(part, e.Variable | e.Call | e.Differential):
-                key = part.by if isinstance(part, e.Differential) else part.key
-                if key not in seen:
-                    seen.add(key)
-                    symbol = world.symbols.symbol(key)
-                    stack += [world.formula(symbol).expression] if symbol and symbol.definition else []
-                    stack += [e.Variable(of) for _, of in symbol.terms] if symbol else []
-            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
     return False
 
 
@@ -102,6 +90,21 @@ def kink_of(head: Formula, member: Formula, kinks: Kinks) -> Kink | None:
     return worst
 
 
+def apart_at_ties(head: Formula, member: Formula, kinks: Kinks) -> str | None:
+    """How two values differ where entries are 0 or equal; None if they do not, or cannot be evaluated there."""
+    for number in range(2):
+        try:
+            outcome = compared(head, member, kinks.worlds(number)[0])
+        except Wrong as gap:
+            return gap.message
+        except (Refusal, Limit, ValueError):
+            continue
+        if not outcome.agrees:
+            at = outcome.worst
+            return f"{outcome.stated[at]:.6g} is stated for {outcome.numerical[at]:.6g}"
+    return None
+
+
 def _pair(value: Value, stated: Value, world: World) -> tuple[Array, Array]:
     if is_jacobian(value) and stated.shape != value.shape:
         value, stated = pulled_back(value, stated, np.ones(value.shape[: value.split]), world.trial.meter)
@@ -115,12 +118,13 @@ def _worst(arrays: list[tuple[Array, Array]]) -> Kink | None:
         return None
     low, high = np.minimum(left, right), np.maximum(left, right)
     kinked = high - low > _SLOPES * (1 + np.abs(high))
-    if not kinked.any():
+    beyond = np.maximum(low - stated, stated - high)
+    beyond = np.where(kinked | (beyond > _SLOPES * (1 + np.abs(high).max())), beyond, -np.inf)
+    if np.isneginf(beyond).all():
         return None
-    beyond = np.where(kinked, np.maximum(low - stated, stated - high), -np.inf)
     at = np.unravel_index(int(beyond.argmax()), beyond.shape)
     inside = bool(beyond[at] <= _SLOPES * (1 + abs(high[at])) + TOLERANCE)
-    share = round(float(stated[at] / right[at]), 6) if abs(left[at]) < _SLOPES else None
+    share = round(float(stated[at] / right[at]), 6) if abs(left[at]) < _SLOPES < abs(right[at]) else None
     return Kink(float(stated[at]), float(low[at]), float(high[at]), tuple(map(int, at)), inside, share)
 
 

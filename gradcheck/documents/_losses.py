@@ -161,6 +161,7 @@ def infer_losses(symbols: Symbols, items: Sequence[Item]) -> None:
     """A loss that nothing is said of is one of the last output."""
     _unspecified_losses(symbols, items)
     heads = {symbols.resolved(item.defines.name): item for item in items if item.defines}
+    inner = {symbols.resolved(key) for one in symbols.table.values() for _, key in one.terms}
     for item in items:
         for tree in item.readable:
             for _, node in walk(tree):
@@ -168,7 +169,7 @@ def infer_losses(symbols: Symbols, items: Sequence[Item]) -> None:
                     continue
                 key = symbols.resolved(key_of(node.of))
                 by = symbols.resolved(stem(node.by, symbols)) if plain(node.by) else ""
-                if symbols.symbol(key) is not None or key in heads or not by:
+                if symbols.symbol(key) is not None or key in heads or key in inner or not by:
                     continue
                 last = [k for k in heads if not any(_depends(heads, symbols, o, k) for o in heads if o != k)]
                 outputs = [k for k in last if k == by or _depends(heads, symbols, k, by)] or last

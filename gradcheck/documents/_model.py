@@ -38,7 +38,7 @@ from gradcheck.documents._records import Annotation, AnnotationError, Limit, Sta
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
-from gradcheck.documents._tree import Node, Product
+from gradcheck.documents._tree import Accent, Name, Node, Product, Script, walk
 from gradcheck.documents._tying import declare_tie
 
 _KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
@@ -90,6 +90,11 @@ class Block:
     def owns(self, item: Item) -> bool:
         """Whether a statement is the one that defines its symbol."""
         return any(one is item for one in self.defined.values())
+
+    def guesses(self, item: Item) -> bool:
+        """Whether the shape of an array that a statement names is inferred."""
+        nodes = (node for tree in item.readable for _, node in walk(tree) if isinstance(node, Name | Accent | Script))
+        return any(found.symbol.key in self.inferred for found in map(self.symbols.find, nodes) if found)
 
 
 def block_of(statements: Sequence[Statement], annotations: Sequence[Annotation]) -> Block:

@@ -30,6 +30,8 @@ class Trial:
         The same numbers give the same sizes and values, whatever else is declared.
     kinks : bool
         Draw zeros and ties.
+    edges : tuple of float
+        In rising order: draw values between each two of these, and beyond them.
     budget : int
         Terms that may be evaluated.
 
@@ -39,6 +41,8 @@ class Trial:
         The number that each size of the block is, by key.
     branches : dict
         How often each branch was taken, by the case distinction (or maximum) and the number of the branch.
+    uncovered : bool
+        Whether no case held somewhere.
 
     Raises
     ------
@@ -47,14 +51,23 @@ class Trial:
     """
 
     def __init__(
-        self, symbols: Symbols, seed: int = 0, number: int = 0, *, kinks: bool = False, budget: int = BUDGET
+        self,
+        symbols: Symbols,
+        seed: int = 0,
+        number: int = 0,
+        *,
+        kinks: bool = False,
+        edges: tuple[float, ...] = (),
+        budget: int = BUDGET,
     ) -> None:
         self.symbols = symbols
         self.seed = seed
         self.number = number
         self.kinks = kinks
+        self.edges = edges
         self.meter = Meter(budget)
         self.branches: dict[tuple[Expression, int], int] = {}
+        self.uncovered = False
         self.sizes = draw_sizes(symbols, self._stream("sizes"), number)
         drawn = [symbol for symbol in symbols.table.values() if symbol.kind != "loss"]
         self.scalar = not any(symbols.rank(symbol) or symbol.kind == "set" for symbol in drawn) and not symbols.dims
@@ -86,7 +99,7 @@ class Trial:
         magnitudes: Array = np.asarray(stream.uniform(0.5, 1.5, wide))
         match symbol.kind:
             case "positive":
-                array: Array = magnitudes
+                array: Array = abs(self._between(symbol.key, magnitudes)) if self.edges else magnitudes
             case "unit":
                 array = (magnitudes - 0.4) * 0.8
             case "simplex":
@@ -94,17 +107,27 @@ class Trial:
             case "mask":
                 array = stream.permutation(np.arange(size) % 2).reshape(wide).astype(float)
             case "labels":
-                array = stream.integers(0, self._upper(symbol), wide) + float(self.symbols.base)
+                array = _labels(stream, self._upper(symbol), size, self.number).reshape(wide) + float(self.symbols.base)
             case "set":
                 array = _subsets(stream, self._upper(symbol))
             case _:
-                array = magnitudes * self._signs(symbol.key, wide, size)
+                signs = self._signs(symbol.key, wide, size)
+                array = self._between(symbol.key, magnitudes) if self.edges else magnitudes * signs
                 array = _with_ties(array, stream) if self.kinks else array
                 array = (array + np.swapaxes(array, -1, -2)) / 2 if symbol.kind == "symmetric" else array
         return Value(array, names)
 
     def _upper(self, symbol: Symbol) -> int:
         return self.size(symbol.upper) if symbol.upper is not None else 2
+
+    def _between(self, key: str, magnitudes: Array) -> Array:
+        """Values between neighbouring edges and beyond them, each interval in its turn."""
+        size, last = magnitudes.size, len(self.edges)
+        inner = np.asarray(self.edges)
+        edges = np.concatenate([[2 * inner[0] - 1], inner, [2 * inner[-1] + 1]])
+        order = np.random.default_rng([self.seed, zlib.crc32(key.encode()), size]).permutation(last + 1)
+        chosen = order[(np.arange(size) + self.number * size) % (last + 1)].reshape(magnitudes.shape)
+        return np.asarray(edges[chosen] + (edges[chosen + 1] - edges[chosen]) * (magnitudes - 0.5))
 
     def _signs(self, key: str, shape: tuple[int, ...], size: int) -> Array:
         if size == 1:
@@ -117,6 +140,13 @@ class Trial:
         self.meter.spend(int(np.prod(shape, dtype=float)))
         stream = self._stream(key, 2, *shape)
         return np.asarray(stream.uniform(0.5, 1.5, shape) * stream.choice([-1.0, 1.0], shape))
+
+
+def _labels(stream: np.random.Generator, count: int, size: int, number: int) -> Array:
+    """Labels below `count`, the first one and the last one among them, or in turn where there is one label."""
+    ends = [0, count - 1] if number % 2 else [count - 1, 0]
+    found = np.append(ends, stream.integers(0, count, size))[:size]
+    return stream.permutation(found).astype(float)
 
 
 def _with_ties(array: Array, stream: np.random.Generator) -> Array:
