@@ -1,4 +1,4 @@
-"""What the checker of documents catches: single slips in right formulas, branches, forward formulas that are missing."""
+"""What the checker of documents catches: single slips, branches left out, forward formulas that are missing."""
 
 import importlib.util
 import sys

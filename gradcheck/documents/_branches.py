@@ -35,7 +35,7 @@ class Branch:
 def reached(formulas: Sequence[Formula], world: World) -> Iterator[tuple[Expression, Formula | None]]:
     """All parts of formulas, each with its formula, then of the definitions that they lead to, each with None."""
     seen: set[str] = set()
-    stack: list[tuple[object, Formula | None]] = [(one.expression, one) for one in reversed(formulas)]
+    stack: list[tuple[object, Formula | None]] = [((one.expression, one.conditions), one) for one in reversed(formulas)]
     while stack:
         part, home = stack.pop()
         if isinstance(part, tuple):
@@ -135,6 +135,9 @@ def _untaken(head: Formula, member: Formula, world: World) -> Iterator[Branch]:
         for number in _branches(part):
             if not taken.get((part, number)):
                 yield Branch(distinction, number, home is member and isinstance(part, e.Choice))
+    for number, condition in enumerate(member.conditions):
+        if isinstance(condition, e.Compare) and not taken.get((condition, 0)):
+            yield Branch(-1, number, True)
 
 
 def _branches(part: Expression) -> Sequence[int]:
@@ -157,7 +160,7 @@ def with_untaken(result: Result, head: Formula, member: Formula, worlds: Sequenc
     """What agrees, but for a branch of which no trial knows anything: then what is stated there is not checked."""
     left = untaken(head, member, worlds) if result.verdict in (Verdict.PASS, Verdict.CONVENTION) else []
     if any(one.stated for one in left):
-        message = "no values that were drawn meet one of the cases, so what is stated for it is not checked"
+        message = "no values that were drawn meet one of the cases or conditions: what is stated for it is not checked"
         return replace(result, verdict=Verdict.UNSUPPORTED, message=message, cause=None)
     if left and not result.message:
         return replace(result, message="right for the values that were drawn; they take not all branches")

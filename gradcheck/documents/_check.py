@@ -265,7 +265,7 @@ class Checker:
         try:
             outcomes, worlds = tried(head, stated, self.draws)
         except Blocked as error:
-            if item.defines is None or not item.defines.parameters:
+            if error.symbol not in self.block.inferred and not (item.defines and item.defines.parameters):
                 refuse_misfit(error.symbol, stated, self.worlds[0])
             raise
         if is_definition and all(one.agrees for one in outcomes):

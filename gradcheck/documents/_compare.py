@@ -84,10 +84,19 @@ def compared(head: Formula, member: Formula, world: World, value: Value | None =
         if world.trial.uncovered and not member.conditions:
             raise Wrong("no case holds where the left side has a value", member.expression.at, "wrong-bound") from None
         raise
-    if member.conditions:  # nothing is stated where they do not hold
-        masks = [Evaluator(world, member.ranges).number(condition) for condition in member.conditions]
-        value, stated = (masked(side, masks, 0.0, meter) for side in (value, stated))
+    value, stated = restricted(member, world, [value, stated])
     return _outcome(value, stated, head, world, before)
+
+
+def restricted(member: Formula, world: World, sides: Sequence[Value]) -> list[Value]:
+    """Values, 0 where the conditions of a member do not hold: nothing is stated there."""
+    masks = [_of_all(Evaluator(world, member.ranges).number(condition)) for condition in member.conditions]
+    return [masked(side, masks, 0.0, world.trial.meter) for side in sides]
+
+
+def _of_all(mask: Value) -> Value:
+    """What is said of an array is said of all of its entries."""
+    return Value(np.asarray(mask.array.all(axis=tuple(range(len(mask.names), mask.array.ndim)))), mask.names)
 
 
 def refuse_misfit(blocked: str, stated: Formula, world: World) -> None:

@@ -306,22 +306,23 @@ def _transpose(own: Evaluator, x: e.Transpose) -> Value | Flexible:
 def _function(own: Evaluator, x: e.Function) -> Value:
     values = [own.fixed(argument) for argument in x.arguments]
     if x.name in ("max", "min") and len(values) == 2:
-        chosen = entrywise(lambda a, b: (a.real >= b.real).astype(float), values, own.meter, x.at)
-        count_branches(own, x, [chosen, Value(1 - chosen.array, chosen.names)])
+        own.world.trial.count_sides(x, entrywise(lambda a, b: a.real >= b.real, values, own.meter, x.at).array)
     elif x.name in f.TWO_SIDED:
-        positive = Value(values[0].array.real > 0, values[0].names)
-        count_branches(own, x, [positive, Value(~positive.array, positive.names)])
+        own.world.trial.count_sides(x, values[0].array.real > 0)
     return f.apply(x.name, values, own.meter, x.at)
 
 
 def _compare(own: Evaluator, x: e.Compare) -> Value:
-    sides = [own.number(operand) for operand in x.operands]
+    values = [own.value(operand) for operand in x.operands]
+    largest = max((value for value in values if isinstance(value, Value)), key=lambda v: v.rank, default=scalar(0.0))
+    sides = [value if isinstance(value, Value) else fitted(value, largest, x.at) for value in values]
+    sides = [Value(value.array.real, value.names) for value in sides]
     held, fails = scalar(1.0), list[Value]()
     for operator, left, right in zip(x.operators, sides[:-1], sides[1:], strict=True):
         one = entrywise(_COMPARISONS[operator], [left, right], own.meter, x.at)
         fails.append(Value(1.0 - one.array, one.names))
         held = entrywise(lambda a, b: a * b, [held, Value(one.array.astype(float), one.names)], own.meter, x.at)
-    count_branches(own, x, [held, *fails])
+    own.world.trial.count(x, [held, *fails])
     return held
 
 
@@ -353,17 +354,10 @@ def _choice(own: Evaluator, x: e.Choice) -> Value:
             row = own.fixed(value)
         row = entrywise(lambda v, m: np.where(m != 0, v, 0), [row, here], own.meter, x.at)
         total = row if total is None else entrywise(np.add, [total, row], own.meter, x.at)
-    count_branches(own, x, taken)
+    own.world.trial.count(x, taken)
     own.world.trial.uncovered |= bool(left.array.any())
     missing = entrywise(lambda v, m: np.where(m != 0, np.nan, v), [cast(Value, total), left], own.meter, x.at)
     return missing
-
-
-def count_branches(own: Evaluator, x: Expression, taken: Sequence[Value]) -> None:
-    """Note which branches of a case distinction were taken."""
-    branches = own.world.trial.branches
-    for number, mask in enumerate(taken):
-        branches[x, number] = branches.get((x, number), 0) + int(np.count_nonzero(mask.array))
 
 
 def _unit(own: Evaluator, x: e.Unit) -> Value | Flexible:

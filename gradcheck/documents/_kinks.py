@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._branches import reached
-from gradcheck.documents._compare import TOLERANCE, compared
+from gradcheck.documents._compare import TOLERANCE, compared, restricted
 from gradcheck.documents._errors import Refusal, Wrong
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
@@ -81,6 +81,7 @@ def kink_of(head: Formula, member: Formula, kinks: Kinks) -> Kink | None:
             right, left = kinks.worlds(number)
             sides = [evaluate(head, right), evaluate(head, left)]
             stated = evaluate(member, right, like=sides[0])
+            *sides, stated = restricted(member, right, [*sides, stated])
             arrays = [_pair(side, stated, right) for side in sides]
         except (Refusal, Limit, ValueError):
             continue

@@ -7,6 +7,7 @@ in the next. Signs are balanced, each symbol's on its own, so that both sides of
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -83,6 +84,16 @@ class Trial:
     def shape(self, symbol: Symbol) -> tuple[int, ...]:
         """The sizes of a symbol's declared axes."""
         return tuple(self.size(axis) for axis in symbol.axes or ())
+
+    def count(self, distinction: Expression, taken: Sequence[Value]) -> None:
+        """Note which branches of a case distinction were taken, and how often."""
+        for number, mask in enumerate(taken):
+            before = self.branches.get((distinction, number), 0)
+            self.branches[distinction, number] = before + int(np.count_nonzero(mask.array))
+
+    def count_sides(self, distinction: Expression, first: Array) -> None:
+        """Note which of two sides were taken."""
+        self.count(distinction, [Value(first), Value(~first)])
 
     def draw(self, symbol: Symbol, shape: tuple[int, ...] | None = None) -> Value:
         """The value of a symbol without a definition."""
