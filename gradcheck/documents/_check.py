@@ -298,7 +298,6 @@ class Checker:
             return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="row-maximum"), outcomes)
         return _Member(self._result(item, member, Verdict.DEF), outcomes)
 
-
     def _judged(
         self,
         item: Item,
