@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from gradcheck.causes._texts import CAUSES, Text
@@ -213,8 +213,8 @@ def explanations() -> Mapping[str, Text]:
     return findings | CAUSES
 
 
-def explanation(code: str) -> tuple[str, Text]:
-    """A code, which may be in capitals or not, as it is written, and its text.
+def explanation(code: str, others: Iterable[str] = ()) -> tuple[str, Text | None]:
+    """A code, which may be in capitals or not, as it is written, and its text; None for one of `others`.
 
     Raises
     ------
@@ -222,10 +222,14 @@ def explanation(code: str) -> tuple[str, Text]:
         If there is no such code; the message has those that are close.
     """
     known = explanations()
-    named = {name.lower(): name for name in known}
+    named = {name.lower(): name for name in (*known, *others)}
     found = named.get(code.strip().lower())
     if found is None:
         close = get_close_matches(code.strip().lower(), named, 3)
-        hint = f"did you mean {', '.join(named[name] for name in close)}?" if close else f"there are {', '.join(known)}"
+        hint = (
+            f"did you mean {', '.join(named[name] for name in close)}?"
+            if close
+            else f"there are {', '.join(named.values())}"
+        )
         raise KeyError(f"no code {code!r}: {hint}")
-    return found, known[found]
+    return found, known.get(found)

@@ -26,6 +26,7 @@ from gradcheck.causes._texts import CAUSES
 from gradcheck.checks import PROPERTIES
 from gradcheck.commands import show as commands_show
 from gradcheck.commands.verify import SHOWN
+from gradcheck.documents._causes import CAUSES as OF_DOCUMENTS
 from gradcheck.explain import explanations
 from gradcheck.processes import spread
 from gradcheck.report import CODES
@@ -403,6 +404,7 @@ def test_every_code_is_explained(code: str) -> None:
     found = invoke("explain", code.lower())
     assert found.exit_code == 0, found.output
     read = strictly(invoke("explain", code, "--json", "-").stdout)
+    assert read.get("documents") == OF_DOCUMENTS.get(code)
     assert (read.pop("code"), read["title"]) == (code, CODES.get(code) or CAUSES[code].title)
     said = " ".join(found.output.split())
     for text in read.values():
@@ -414,9 +416,19 @@ def test_every_code_is_explained(code: str) -> None:
 def test_without_a_code_all_are_listed() -> None:
     found = invoke("explain", "--json", "-")
     assert found.exit_code == 0
-    assert list(strictly(found.stdout)) == [*CODES, *CAUSES] == list(explanations())
+    read = strictly(found.stdout)
+    assert read.pop("documents") == OF_DOCUMENTS
+    assert list(read) == [*CODES, *CAUSES] == list(explanations())
     listed = [line.split()[0] for line in found.stderr.splitlines() if line.strip()]
-    assert listed == list(explanations())
+    assert listed == [*explanations(), *OF_DOCUMENTS]
+
+
+@pytest.mark.parametrize("code", OF_DOCUMENTS)
+def test_every_cause_in_documents_is_explained(code: str) -> None:
+    found = invoke("explain", code.upper())
+    assert found.exit_code == 0, found.output
+    assert " ".join(OF_DOCUMENTS[code].split()) in " ".join(found.output.split())
+    assert strictly(invoke("explain", code, "--json", "-").stdout)["documents"] == OF_DOCUMENTS[code]
 
 
 # Interrupted

@@ -15,6 +15,7 @@ from click.testing import Result as Ran
 
 import gradcheck.documents
 from gradcheck import cli
+from gradcheck.documents._causes import CAUSES
 from gradcheck.documents._entries import KEYS
 from gradcheck.documents._extract import KINDS, read
 from gradcheck.documents._printed import coverage, entry
@@ -92,7 +93,16 @@ def test_without_a_formula_in_all_the_paths_together_the_usage_is_wrong(giving: 
 
 def test_a_folder_without_documents_has_no_formula(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n")
-    assert invoke(tmp_path).exit_code == 2
+    ran = invoke(tmp_path)
+    assert ran.exit_code == 2
+    assert "looked for: .md, .rst, .tex" in ran.output
+
+
+def test_only_some_of_many_documents_without_a_formula_are_named(giving: Fake, tmp_path: Path) -> None:
+    giving()
+    for number in range(9):
+        (tmp_path / f"{number}.md").write_text("")
+    assert "4.md and 4 more" in " ".join(invoke(tmp_path).output.split())
 
 
 WRONG_USAGE = [
@@ -317,6 +327,7 @@ def test_what_is_not_read_fails_only_if_strict(document: Path) -> None:
     strict = invoke(document, "--strict")
     assert strict.exit_code == 1
     assert f"{document}:12: UN" in strict.output
+    assert "--suggest FILE" in strict.output
 
 
 def test_one_seed_gives_one_answer(document: Path) -> None:
@@ -421,6 +432,11 @@ def test_the_output_in_the_guide_is_the_output(tmp_path: Path, monkeypatch: pyte
 
 def timeless(line: str) -> str:
     return re.sub(r"\d+\.\d s\)$", "s)", line.rstrip())
+
+
+def test_the_guide_has_every_cause_and_what_it_means() -> None:
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]*) \|$", GUIDE.partition("## Causes")[2], re.MULTILINE))
+    assert rows == {code: meaning.replace("|", "\\|") for code, meaning in CAUSES.items()}
 
 
 def test_the_guide_has_every_verdict_and_every_key() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from gradcheck.documents._budget import Budget
 from gradcheck.documents._causes import CAUSES, Frozen, Match, Probable, known, probable_cause
 from gradcheck.documents._edit import Text
 from gradcheck.documents._edits import edits, mutations
@@ -106,7 +107,7 @@ class Claim:
             self.matches,
             indices=self.indices,
             **known(self.symbols),
-            budget=budget,
+            budget=Budget(budget),
             constants=self.constants,
             **more,
         )
@@ -294,7 +295,7 @@ def test_a_wrong_index_on_the_left_is_told_from_a_missing_sum() -> None:
         lambda new: sides.match(left, new),
         indices=(),
         **known(symbols),
-        budget=BUDGET,
+        budget=Budget(BUDGET),
         left=left,
         matches_sides=sides.match,
     )
@@ -331,7 +332,7 @@ def test_an_index_missing_on_both_sides_and_a_missing_sum_are_found_together() -
         lambda new: sides.match(left, new),
         indices=("i", "j", "k"),
         **known(symbols),
-        budget=BUDGET,
+        budget=Budget(BUDGET),
         left=left,
         matches_sides=sides.match,
     )

@@ -15,11 +15,15 @@ from gradcheck.commands._shared import Output, json_option
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
     from gradcheck.documents._records import AnnotationError
     from gradcheck.documents._results import DocumentReport, Verdict
 
 SUFFIXES = (".md", ".rst", ".tex")  # what is looked for in folders
+_SUGGEST = "gradcheck docs --suggest FILE prints annotations to begin with"
+SHOWN = 5  # documents that are named where none has a formula
+_NO_DOCUMENT = f"no document in the folders that are given; looked for: {', '.join(SUFFIXES)}"
 _STYLES = {"FAIL": "bold red", "CONVENTION": "cyan", "XFAIL": "cyan"}
 
 
@@ -37,7 +41,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, given: float | None) ->
 @click.option("--suggest", metavar="FILE", help="Print a first annotation block for FILE.")
 @click.option("--search", type=click.IntRange(0), metavar="N", help="Terms evaluated in search of causes; 0 for none.")
 @click.option(
-    "--time-limit", type=float, callback=_seconds, metavar="SECONDS", help="For each document.  [default: 10.0]"
+    "--time-limit", type=float, callback=_seconds, metavar="SECONDS", help="For each document.  [default: 9.0]"
 )
 @json_option
 def docs(
@@ -78,7 +82,7 @@ def docs(
         limits = {"search": search, "time_limit": time_limit}
         terms = {"seed": seed, "trials": trials} | {k: v for k, v in limits.items() if v is not None}
         report = _checked(output.console(), files, terms)
-        _show(output.console(), report)
+        _show(output.console(), report, strict)
         output.write([result.as_dict() for result in report.results])
         sys.exit(1 if not report.ok or (strict and report.unread) else 0)
 
@@ -113,11 +117,21 @@ def _checked(console: Console, files: Sequence[str], terms: dict[str, Any]) -> D
     from gradcheck.documents import check_files
     from gradcheck.signals import interruptible
 
-    with console.status(f"{len(files)} documents"), interruptible(), _usage(files):
-        report = check_files(files, **terms)
+    with console.status("") as status, interruptible(), _usage(files):
+        report = check_files(_told(files, status), **terms)
     if not report.results:
-        raise click.UsageError(f"no formula in {', '.join(files) or 'the folders that are given'}")
+        named = ", ".join(files[:SHOWN]) + (f" and {len(files) - SHOWN} more" if len(files) > SHOWN else "")
+        raise click.UsageError(f"no formula in {named}" if files else _NO_DOCUMENT)
     return report
+
+
+def _told(files: Sequence[str], status: Status) -> Iterator[str]:
+    """The files, each of which is told when its turn comes."""
+    from rich.text import Text
+
+    for number, file in enumerate(files, 1):
+        status.update(Text(f"{number} of {len(files)}: {file}"))
+        yield file
 
 
 class _WrongAnnotations(click.ClickException):
@@ -162,7 +176,7 @@ def _suggest(console: Console, file: str) -> None:
         console.print(Text(suggested(file)))
 
 
-def _show(console: Console, report: DocumentReport) -> None:
+def _show(console: Console, report: DocumentReport, strict: bool) -> None:
     from rich.text import Text
 
     from gradcheck.documents._printed import entry, summary, to_see
@@ -173,7 +187,10 @@ def _show(console: Console, report: DocumentReport) -> None:
     *notes, last = summary(report).splitlines()
     for note in notes:
         console.print(Text(note, style="yellow"))
-    console.print(Text(last, style="bold" if report.ok else "bold red"))
+    unread = strict and report.unread
+    if unread:
+        console.print(Text(f"what is not read fails, too; {_SUGGEST}", style="yellow"))
+    console.print(Text(last, style="bold" if report.ok and not unread else "bold red"))
 
 
 def _style(verdict: Verdict) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from gradcheck.documents._check import Checker
+from gradcheck.documents._clock import TimeUp, heed, limited, now
 from gradcheck.documents._entries import ExpectedFailure
 from gradcheck.documents._extract import read, read_file
 from gradcheck.documents._model import block_of
-from gradcheck.documents._records import Annotation, AnnotationError, Document
+from gradcheck.documents._records import Annotation, AnnotationError, Display, Document
+from gradcheck.documents._refusals import told
 from gradcheck.documents._results import UNREAD, DocumentReport, Result, Verdict
+from gradcheck.documents._searches import SEARCH, explain
 from gradcheck.documents._sections import chained, groups, title_of
 
-SEARCH = 12_000_000
+TIME_LIMIT = 9.0
 
 __all__ = ["UNREAD", "AnnotationError", "DocumentReport", "Result", "Verdict", "check", "check_files"]
 
@@ -29,7 +34,7 @@ def check(
     seed: int = 0,
     trials: int = 3,
     search: int = SEARCH,
-    time_limit: float = 10.0,
+    time_limit: float = TIME_LIMIT,
 ) -> DocumentReport:
     """Check the formulas of a document.
 
@@ -44,7 +49,7 @@ def check(
     seed, trials
         Of the random shapes and values.
     search
-        Budget of the search for probable causes, in evaluated terms.
+        Budget of the search for the cause of a failure, in evaluated terms; those of a document get three together.
     time_limit
         Seconds; what is not done then is UNSUPPORTED with cause "limit-time".
 
@@ -60,8 +65,8 @@ def check(
     ValueError
         For an unknown kind, or fewer than one trial.
     """
-    slopes: dict[float, str] = {}
-    return _report(read(text, file, kind, sidecar), seed, trials, search, time_limit, slopes)
+    with limited(time_limit), np.errstate(all="ignore"):
+        return _report(lambda: read(text, file, kind, sidecar), seed, trials, search, {})
 
 
 def check_files(
@@ -70,12 +75,14 @@ def check_files(
     seed: int = 0,
     trials: int = 3,
     search: int = SEARCH,
-    time_limit: float = 10.0,
+    time_limit: float = TIME_LIMIT,
 ) -> DocumentReport:
     """Check documents, each with the sidecar beside it if there is one; as `check`, also OSError."""
     report = DocumentReport(seed=seed, trials=trials)
     slopes: dict[float, str] = {}
-    report.absorb(_report(read_file(path), seed, trials, search, time_limit, slopes) for path in paths)
+    for path in paths:
+        with limited(time_limit), np.errstate(all="ignore"):
+            report.absorb([_report(partial(read_file, path), seed, trials, search, slopes)])
     if len(slopes) > 1:
         taken = ", ".join(f"{slope:g} at {place}" for slope, place in sorted(slopes.items()))
         report.notes.append(f"the slope of a rectifier at 0 is a choice, and is taken differently: {taken}")
@@ -83,50 +90,82 @@ def check_files(
 
 
 def _report(
-    document: Document, seed: int, trials: int, search: int, time_limit: float, slopes: dict[float, str]
+    reading: Callable[[], Document], seed: int, trials: int, search: int, slopes: dict[float, str]
 ) -> DocumentReport:
     if trials < 1:
         raise ValueError(f"trials: got {trials}; admitted: 1 or more")
+    began = now()
+    document = reading()
     if document.errors:
         raise document.errors[0]
-    began = time.perf_counter()
-    report = DocumentReport(seed=seed, trials=trials)
-    for fault in document.faults:
-        verdict = Verdict.UNSUPPORTED if fault.cause else Verdict.UNPARSED
-        report.results.append(
-            Result(
-                file=document.file,
-                line=fault.line,
-                column=fault.column,
-                part=1,
-                step=1,
-                verdict=verdict,
-                cause=fault.cause,
-                message=fault.message,
-            )
-        )
-    checkers: list[Checker] = []
-    for displays, declared in groups(document):
-        try:
-            block = block_of(chained(displays), declared)
-        except AnnotationError as error:
-            raise AnnotationError(error.line, error.message, error.file or document.file) from error
-        block.title = title_of(document, next(one for one in displays if not one.carried))
-        checkers.append(Checker(block, document.file, seed, trials, search, began + time_limit))
-        checkers[-1].check()
-        report.notes += [note for note in block.notes if note not in report.notes]
+    report = DocumentReport(_faults(document), seed=seed, trials=trials)
+    parts = list(_checked(document, seed, trials))
+    explain([part for part in parts if isinstance(part, Checker)], search)
     known: set[tuple[int, int, int, int]] = set()
-    for checker in checkers:
-        checker.explain()
-        for slope, line in checker.slopes.items():
-            slopes.setdefault(slope, f"{document.file}:{line}")
-        fresh = [r for r in checker.results if (r.line, r.column, r.part, r.step) not in known]
+    for part in parts:
+        results = part.results if isinstance(part, Checker) else part
+        if isinstance(part, Checker):
+            report.notes += [note for note in part.block.notes if note not in report.notes]
+            for slope, line in part.slopes.items():
+                slopes.setdefault(slope, f"{document.file}:{line}")
+        fresh = [r for r in results if (r.line, r.column, r.part, r.step) not in known]
         known |= {(r.line, r.column, r.part, r.step) for r in fresh}
         report.results += fresh
     expected = [one for one in _annotations(document) if one.key == "xfail"]
     report.results = _expected(report.results, expected)
-    report.seconds = time.perf_counter() - began
+    report.seconds = now() - began
     return report
+
+
+def _checked(document: Document, seed: int, trials: int) -> Iterator[Checker | list[Result]]:
+    """What became of each stretch of the document; the formulas of one that cannot be taken apart are refused."""
+    for displays, declared in _groups(document):
+        try:
+            heed()
+            block = block_of(chained(displays), declared)
+            block.title = title_of(document, next(one for one in displays if not one.carried))
+        except AnnotationError as error:
+            raise AnnotationError(error.line, error.message, error.file or document.file) from error
+        except Exception as error:  # whatever it is, it is told of these formulas, and the others are checked
+            yield [_refused(display, error) for display in displays if not display.inline and not display.carried]
+            continue
+        checker = Checker(block, document.file, seed, trials)
+        checker.check()
+        yield checker
+
+
+def _groups(document: Document) -> list[tuple[list[Display], tuple[Annotation, ...]]]:
+    try:
+        return groups(document)
+    except (TimeUp, RecursionError):
+        return [([display], ()) for display in document.displays]
+
+
+def _refused(display: Display, error: Exception) -> Result:
+    return _unread(display.file, display.line, display.column, *told(error), display.text)
+
+
+def _faults(document: Document) -> list[Result]:
+    """What could not be read."""
+    return [
+        _unread(
+            document.file,
+            fault.line,
+            fault.column,
+            Verdict.UNSUPPORTED if fault.cause else Verdict.UNPARSED,
+            fault.cause,
+            fault.message,
+        )
+        for fault in document.faults
+    ]
+
+
+def _unread(
+    file: str, line: int, column: int, verdict: Verdict, cause: str | None, message: str, text: str = ""
+) -> Result:
+    return Result(
+        file=file, line=line, column=column, part=1, step=1, verdict=verdict, cause=cause, message=message, text=text
+    )
 
 
 def _annotations(document: Document) -> list[Annotation]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradcheck.documents._budget import Budget
 from gradcheck.documents._edit import Edit, Text
 from gradcheck.documents._edits import edits
 from gradcheck.documents._edits_factors import numbers, signs
@@ -60,6 +61,7 @@ CAUSES: Mapping[str, str] = {
     "limit-range": "An index range is too large.",
     "limit-terms": "The formula has too many terms to evaluate.",
     "limit-time": "The time for the document is used up.",
+    "internal": "An error of the checker itself, which should be reported.",
 }
 """What each code means, in a sentence."""
 
@@ -69,8 +71,6 @@ FIRST = 32
 _CONSTANT = ("sign", "factor", "missing-mean", "spurious-factor")
 _BESIDES = ("sign", "factor", "missing-mean", "missing-factor")  # what is wrong beside a statistic held constant
 _BEFORE = 1.1  # what costs less than a constant put before the whole
-OVERHEAD = 20_000  # terms that are worth the time of reading an edited formula
-DRAFT = 5_000  # and of writing one down
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +121,19 @@ class Probable:
 
 
 @dataclass(slots=True)
-class _Budget:
-    left: float
+class _Account:
+    budget: Budget
     constants: Sequence[Constant] = ()
     seen: set[str] = field(default_factory=set)
 
     def match(self, tree: Node, matches: Matches, kind: str = "") -> Match:
         """How a tree compares; once for each tree, and never when the budget is used up."""
         key = kind + write(tree)
-        if key in self.seen or self.left <= 0:
+        if key in self.seen or self.budget.spent:
             return Match(False, 0)
         self.seen.add(key)
         found = matches(tree)
-        self.left -= OVERHEAD + found.terms
+        self.budget.compared(found.terms)
         return found
 
     def admits(self, tree: Node, matches: Matches, kind: str = "") -> bool:
@@ -154,7 +154,7 @@ def probable_cause(
     scalars: Collection[str] = (),
     dims: Collection[str] = (),
     frozen: Mapping[str, Frozen] | None = None,
-    budget: float,
+    budget: Budget,
     left: Node | None = None,
     matches_sides: MatchesSides | None = None,
     constants: Sequence[Constant] = (),
@@ -175,8 +175,8 @@ def probable_cause(
         As for `edits`.
     frozen : mapping of text to callable
         For names of intermediates, such as "\\\\mu" or "\\\\mu, \\\\sigma", `matches` with these held constant.
-    budget : float
-        Terms that may be evaluated.
+    budget : Budget
+        What the search may cost.
     left, matches_sides
         The left side, and `matches` for both sides.
     constants
@@ -189,7 +189,7 @@ def probable_cause(
     Probable or None
         The same on every machine. None where nothing explains the failure within the budget.
     """
-    account = _Budget(budget, constants)
+    account = _Account(budget, constants)
     symbols: dict[str, Any] = {
         "indices": tuple(indices),
         "arrays": arrays,
@@ -210,7 +210,7 @@ def probable_cause(
         return _multiplied(Text(tree, Setting.of(**symbols)), missing, matches, account)
     singles: list[Edit] = []
     scaled: list[tuple[Edit, Constant]] = []
-    for edit in edits(tree, **symbols):
+    for edit in edits(tree, **symbols, budget=budget):
         singles.append(edit)
         match = account.match(edit.tree, matches)
         if match.right:
@@ -231,7 +231,7 @@ def probable_cause(
     return _pair(tree, singles, matches, symbols, account)
 
 
-def _multiplied(text: Text, missing: Constant, matches: Matches, account: _Budget) -> Probable:
+def _multiplied(text: Text, missing: Constant, matches: Matches, account: _Account) -> Probable:
     """A formula that is right but for a constant: one in it that is wrong, or one to be put before it."""
     inside = [edit for family in (signs, factors, numbers) for edit in family(text) if edit.cause in _CONSTANT]
     turned: list[tuple[Edit, Constant]] = []
@@ -257,7 +257,7 @@ def _missing(constant: Constant) -> str:
     return "wrong sign" if constant.cause == "sign" else f"missing factor {constant.words}"
 
 
-def _freed(tree: Node, held: Frozen, matches: Matches, account: _Budget) -> Node | None:
+def _freed(tree: Node, held: Frozen, matches: Matches, account: _Account) -> Node | None:
     """What is right where nothing is held constant, if that can be written down."""
     whole = held.freed(tree)
     return whole if held.paths and account.admits(whole, matches) else None
@@ -268,7 +268,7 @@ def _frozen(names: str) -> str:
 
 
 def _pair(
-    tree: Node, singles: list[Edit], matches: Matches, symbols: Mapping[str, Any], account: _Budget
+    tree: Node, singles: list[Edit], matches: Matches, symbols: Mapping[str, Any], account: _Account
 ) -> Probable | None:
     """Two cheap edits; where indices dangle, the first one must bind some of them."""
     setting = Setting.of(**symbols)
@@ -277,15 +277,14 @@ def _pair(
     if loose:
         admitted = [edit for edit in admitted if set(dangling(edit.tree, setting)) < loose]
     pairs: list[tuple[float, str, Node, str, str]] = []
-    reserve = account.left / 2
+    half = Budget(account.budget.left / 2)
+    account.budget.left -= half.left
     for one in sorted(admitted, key=lambda edit: edit.cost)[:FIRST]:
-        if account.left <= max(reserve, 0):
-            break
-        for other in edits(one.tree, **symbols):
-            account.left -= DRAFT
+        for other in edits(one.tree, **symbols, budget=half):
             if other.cost <= (DEAR if loose else CHEAP) and not other.loose and _keeps_most(other.tree, tree):
                 words = f"{one.words}; and {other.words}"
                 pairs.append((one.cost + other.cost, write(other.tree), other.tree, one.cause, words))
+    account.budget.left += max(half.left, 0.0)
     for _, _, pair, cause, words in sorted(pairs, key=lambda entry: entry[:2]):
         if account.admits(pair, matches):
             return Probable(cause, words, pair)
@@ -293,7 +292,7 @@ def _pair(
 
 
 def _on_the_left(
-    tree: Node, left: Node, matches: MatchesSides, symbols: Mapping[str, Any], account: _Budget
+    tree: Node, left: Node, matches: MatchesSides, symbols: Mapping[str, Any], account: _Account
 ) -> Probable | None:
     """`dz/dX_c` for `dz/dX_k`, where k dangles on the right; an array of the left side with an index too few."""
     setting = Setting.of(**symbols)

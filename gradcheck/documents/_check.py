@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from gradcheck.documents import _expression as e
 from gradcheck.documents._beyond import said_of, with_zeros
 from gradcheck.documents._branches import tried, with_untaken
 from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
+from gradcheck.documents._clock import heed
 from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
@@ -25,7 +25,6 @@ from gradcheck.documents._errors import (
     Wrong,
 )
 from gradcheck.documents._evaluate import evaluate
-from gradcheck.documents._explain import explained
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
@@ -33,7 +32,7 @@ from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, ki
 from gradcheck.documents._missing import missing_path, missing_shape
 from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
-from gradcheck.documents._refusals import verdict_of
+from gradcheck.documents._refusals import told
 from gradcheck.documents._results import Result, Verdict
 from gradcheck.documents._size_claims import size_gap
 from gradcheck.documents._tree import Node, Word, walk
@@ -47,7 +46,7 @@ _SIMPLE = {
 
 
 @dataclass(slots=True)
-class _Member:
+class Judged:
     """What became of a member, beyond its result: for the members after it."""
 
     result: Result
@@ -58,19 +57,14 @@ class _Member:
 
 
 class Checker:
-    """Checks the statements of one block.
+    """Checks the statements of one block."""
 
-    `search` is the budget of a search for a cause, in terms; `deadline` is when to stop, as `time.perf_counter` counts.
-    """
-
-    def __init__(self, block: Block, file: str, seed: int, trials: int, search: int, deadline: float) -> None:
+    def __init__(self, block: Block, file: str, seed: int, trials: int) -> None:
         self.block = block
         self.symbols = block.symbols
         self.file = file
         self.draws = Draws(block, seed, trials)
-        self.search = search
-        self.deadline = deadline
-        self.members: list[_Member] = []
+        self.members: list[Judged] = []
         self._with_zeros: Checker | None = None
         self.slopes: dict[float, int] = {}  # what is taken for ReLU'(0), and on which line
         self.kinks = Kinks(self.symbols, block.ties, seed)
@@ -82,7 +76,7 @@ class Checker:
 
     def check(self) -> None:
         """Judge all displayed statements, in order."""
-        chain: list[_Member] = []
+        chain: list[Judged] = []
         for item in self.block.items:
             if item.statement.display.inline or item.statement.display.carried:
                 continue
@@ -91,13 +85,6 @@ class Checker:
             members = self.statement(item, chain)
             chain += members
             self.members += members
-
-    def explain(self) -> None:
-        """Look for the causes of what fails."""
-        for one in self.members:
-            if one.result.verdict is Verdict.FAIL and one.stated is not None and time.perf_counter() < self.deadline:
-                worlds = one.worlds or self.worlds
-                one.result = explained(*one.stated, one.result, self.block, worlds, self.search, self.deadline)
 
     @property
     def results(self) -> list[Result]:
@@ -121,49 +108,49 @@ class Checker:
             **more,
         )
 
-    def statement(self, item: Item, chain: Sequence[_Member]) -> list[_Member]:
+    def statement(self, item: Item, chain: Sequence[Judged]) -> list[Judged]:
         """The results of one statement; `chain` has those of the members before, where it continues."""
         statement = item.statement
         rights = item.rights
         if statement.fault is not None:
             fault = statement.fault
             verdict = Verdict.UNSUPPORTED if fault.cause else Verdict.UNPARSED
-            return [_Member(self._result(item, statement.members[0], verdict, fault.message, cause=fault.cause))]
+            return [Judged(self._result(item, statement.members[0], verdict, fault.message, cause=fault.cause))]
         if item.kind is Kind.ALONE:
             unread = item.trees[0]
-            nothing = _Member(self._result(item, statement.members[0], Verdict.SHAPE, "states nothing"))
+            nothing = Judged(self._result(item, statement.members[0], Verdict.SHAPE, "states nothing"))
             return [nothing if isinstance(unread, Node) else self._refused(item, statement.members[0], unread)]
         if item.kind is Kind.SHAPE:
             return [self._size(item, *right) for right in rights[:1]]
         if item.kind in _SIMPLE:
             verdict, words = _SIMPLE[item.kind]
-            first = [_Member(self._result(item, member, verdict, words)) for member, _ in rights[:1]]
+            first = [Judged(self._result(item, member, verdict, words)) for member, _ in rights[:1]]
             more = rights[1:] if item.kind is Kind.UPSTREAM else []
             return [*first, *self._members(item, more, [*chain, *first])]
         return self._members(item, rights, list(chain))
 
-    def _size(self, item: Item, member: Member, tree: Node | Refusal | Limit) -> _Member:
+    def _size(self, item: Item, member: Member, tree: Node | Refusal | Limit) -> Judged:
         drawn = (world.trial.sizes for world in self.worlds)
         gap = size_gap(item.head, tree, self.symbols, drawn) if member.relation in EQUALITIES else None
         if gap is None:
-            return _Member(self._result(item, member, Verdict.SHAPE))
+            return Judged(self._result(item, member, Verdict.SHAPE))
         message = f"the size is {gap[0]} as stated, {gap[1]} as declared"
         figures = {"cause": "not-conformable", "stated": float(gap[0]), "numerical": float(gap[1])}
-        return _Member(self._result(item, member, Verdict.FAIL, message, **figures))
+        return Judged(self._result(item, member, Verdict.FAIL, message, **figures))
 
     def _members(
-        self, item: Item, rights: Sequence[tuple[Member, Node | Refusal | Limit]], chain: list[_Member]
-    ) -> list[_Member]:
-        found: list[_Member] = []
+        self, item: Item, rights: Sequence[tuple[Member, Node | Refusal | Limit]], chain: list[Judged]
+    ) -> list[Judged]:
+        found: list[Judged] = []
         skip = False
         for position, (member, tree) in enumerate(rights):
             if member.relation == "\\in":
-                found.append(_Member(self._result(item, member, Verdict.SHAPE)))
+                found.append(Judged(self._result(item, member, Verdict.SHAPE)))
                 continue
             if skip:
                 skip = False
                 found.append(
-                    _Member(self._result(item, member, Verdict.FAIL, "goes with the sum before", cause="inherited"))
+                    Judged(self._result(item, member, Verdict.FAIL, "goes with the sum before", cause="inherited"))
                 )
                 continue
             following = rights[position + 1][1] if position + 1 < len(rights) else None
@@ -178,42 +165,47 @@ class Checker:
         item: Item,
         member: Member,
         tree: Node | Refusal | Limit,
-        before: Sequence[_Member],
-    ) -> _Member:
-        if time.perf_counter() > self.deadline:
-            return _Member(self._result(item, member, Verdict.UNSUPPORTED, "the time is up", cause="limit-time"))
+        before: Sequence[Judged],
+    ) -> Judged:
+        try:
+            heed()
+            return self._read(item, member, tree, before)
+        except Exception as error:  # whatever it is, it is told of this member, and the others are checked
+            return self._refused(item, member, error, before)
+
+    def _read(self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[Judged]) -> Judged:
+        """What is wrong for want of a declaration is not."""
         try:
             return self._with_ranges(item, member, tree, before)
-        except Wrong as error:
-            if isinstance(error, Outside) and (beyond := self._beyond(item, member, tree, before)):
+        except Outside as error:
+            if beyond := self._beyond(item, member, tree, before):
                 return beyond
-            shape = (
-                None if isinstance(error, Dangling) else missing_shape([item.head, tree], self.block, self.worlds[0])
-            )
-            return self._refused(item, member, Undeclared(shape, error.at, shape) if shape else error, before)
-        except (Refusal, Limit) as error:
-            return self._refused(item, member, error, before)
-        except (RecursionError, MemoryError, OverflowError, ValueError, FloatingPointError) as error:
-            return _Member(self._result(item, member, Verdict.UNSUPPORTED, f"{type(error).__name__}: {error}"))
+            wrong: Wrong = error
+        except Dangling:
+            raise
+        except Wrong as error:
+            wrong = error
+        shape = missing_shape([item.head, tree], self.block, self.worlds[0])
+        raise Undeclared(shape, wrong.at, shape) if shape else wrong
 
-    def _beyond(self, item: Item, member: Member, tree: object, before: Sequence[_Member]) -> _Member | None:
+    def _beyond(self, item: Item, member: Member, tree: object, before: Sequence[Judged]) -> Judged | None:
         """What is read outside of an array, where nothing says what stands there, once more with 0 there."""
         if self.block.outside or not isinstance(tree, Node):
             return None
         if self._with_zeros is None:
             block, draws = with_zeros(self.block), self.draws
-            self._with_zeros = Checker(block, self.file, draws.seed, draws.trials, self.search, self.deadline)
+            self._with_zeros = Checker(block, self.file, draws.seed, draws.trials)
         found = self._with_zeros._member(item, member, tree, before)
         said = said_of(found.result.verdict, found.outcomes, self.block, self.worlds[0])
         if said:
             result = self._result(item, member, Verdict.CONVENTION, said, cause="border")
-            return _Member(result, found.outcomes)
+            return Judged(result, found.outcomes)
         found.worlds = self._with_zeros.worlds
         return found if said is not None else None
 
     def _with_ranges(
-        self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[_Member]
-    ) -> _Member:
+        self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[Judged]
+    ) -> Judged:
         """Where nothing in a statement tells the range of an index, other statements may."""
         for _ in range(4):
             try:
@@ -223,37 +215,36 @@ class Checker:
                 size = index_size(name, self.symbols, [one.readable for one in self.block.items]) if name else None
                 if size is None or name in self.symbols.ranges:
                     if name and self.block.owns(item):
-                        return _Member(self._result(item, member, Verdict.DEF, error.message))
+                        return Judged(self._result(item, member, Verdict.DEF, error.message))
                     raise
                 self.symbols.index(name, size)
                 self.kinks = Kinks(self.symbols, self.block.ties, self.draws.seed)
                 self.draws.forget()
         return self._checked(item, member, tree, before)
 
-    def _refused(self, item: Item, member: Member, error: Refusal | Limit, before: Sequence[_Member] = ()) -> _Member:
-        verdict, cause = verdict_of(error)
-        message = error.message
+    def _refused(self, item: Item, member: Member, error: Exception, before: Sequence[Judged] = ()) -> Judged:
+        verdict, cause, message = told(error)
         if isinstance(error, Outside) and self.block.guesses(item):
             verdict, message = Verdict.UNSUPPORTED, f"{message}; the range of an index is not declared"
         if verdict is Verdict.FAIL and isinstance(error, Dangling):
             for one in before:
                 if isinstance(one.refusal, Dangling) and one.refusal.index == error.index:
                     cause = "inherited"
-        return _Member(
+        return Judged(
             self._result(item, member, verdict, message, cause=cause),
             refusal=error if isinstance(error, Refusal) else None,
         )
 
-    def _checked(self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[_Member]) -> _Member:
+    def _checked(self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[Judged]) -> Judged:
         if not isinstance(tree, Node):
             raise tree
         if not isinstance(item.head, Node):
             raise item.head or Unparsed("there is no left side", 0)
         symbol = self.symbols.find(item.head)
         if symbol is not None and symbol.symbol.kind == "loss":
-            return _Member(self._result(item, member, Verdict.DEF, "the loss"))
+            return Judged(self._result(item, member, Verdict.DEF, "the loss"))
         if is_unspecified(tree, self.symbols):
-            return _Member(self._result(item, member, Verdict.DEF, "a function that is not specified"))
+            return Judged(self._result(item, member, Verdict.DEF, "a function that is not specified"))
         owner = self.block.owns(item)
         head = elaborate(item.head, self.symbols)
         stated = elaborate(tree, self.symbols, head, conditions=tuple(item.conditions))
@@ -261,7 +252,7 @@ class Checker:
             evaluate(head, self.worlds[0])  # x = x means nothing if x is blocked
         is_definition = owner and member is item.rights[self._adopted(item)][0]
         if is_definition and item.defines is not None and item.defines.parameters and not self._applies(head):
-            return _Member(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
+            return Judged(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
         try:
             outcomes, worlds = tried(head, stated, self.draws)
         except Blocked as error:
@@ -288,15 +279,15 @@ class Checker:
         known = (isinstance(tree, Node) and not is_unspecified(tree, self.symbols) for _, tree in rights)
         return next((k for k, readable in enumerate(known) if readable), 0)
 
-    def _definition(self, item: Item, member: Member, tree: Node, outcomes: list[Outcome]) -> _Member:
+    def _definition(self, item: Item, member: Member, tree: Node, outcomes: list[Outcome]) -> Judged:
         for gap, by_heading in gaps_of(self.block, item, self.worlds):
             if not by_heading or "docs/formulas/" in self.file:
-                return _Member(self._result(item, member, Verdict.FAIL, gap, cause="op-mismatch"), outcomes)
+                return Judged(self._result(item, member, Verdict.FAIL, gap, cause="op-mismatch"), outcomes)
             self.block.notes.append(f"{self.file}:{member.line}: {gap}")
         if any(isinstance(node, Word) and node.text.strip() == "maxrow" for _, node in walk(tree)):
             message = "one maximum for each row, over all of its columns"
-            return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="row-maximum"), outcomes)
-        return _Member(self._result(item, member, Verdict.DEF), outcomes)
+            return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="row-maximum"), outcomes)
+        return Judged(self._result(item, member, Verdict.DEF), outcomes)
 
     def _judged(
         self,
@@ -306,10 +297,10 @@ class Checker:
         head: Formula,
         stated: Formula,
         outcomes: list[Outcome],
-        before: Sequence[_Member],
-    ) -> _Member:
+        before: Sequence[Judged],
+    ) -> Judged:
         if all(one.agrees for one in outcomes):
-            return _Member(self._agreed(item, member, head, stated, outcomes), outcomes)
+            return Judged(self._agreed(item, member, head, stated, outcomes), outcomes)
         border = self.block.interior
         if border is not None:
             inner = [one.interior(border) for one in outcomes]
@@ -317,10 +308,10 @@ class Checker:
                 wrong = sum(int(one.wrong.sum()) for one in outcomes)
                 rest = sum(one.gaps.size - two.gaps.size for one, two in zip(outcomes, inner, strict=True))
                 message = f"right {border} from the border; at the border {wrong} of {rest} entries differ"
-                return _Member(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
+                return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
         if missing := missing_path(head, self.worlds[0]):
             raise Undeclared(missing, None, missing)
-        return _Member(self._failed(item, member, tree, head, outcomes, before), outcomes)
+        return Judged(self._failed(item, member, tree, head, outcomes, before), outcomes)
 
     def _agreed(self, item: Item, member: Member, head: Formula, stated: Formula, outcomes: list[Outcome]) -> Result:
         if any(one.reshaped for one in outcomes):
@@ -372,7 +363,7 @@ class Checker:
         tree: Node,
         head: Formula,
         outcomes: list[Outcome],
-        before: Sequence[_Member],
+        before: Sequence[Judged],
     ) -> Result:
         worst = next(one for one in outcomes if not one.agrees)
         at = worst.worst

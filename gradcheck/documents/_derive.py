@@ -30,6 +30,7 @@ IMAGINARY = 1e-30
 CENTRAL = 2.0**-5 * 2.0 ** -np.arange(4)
 ONE_SIDED = 2.0**-10 * 2.0 ** -np.arange(4)
 _LARGEST = 150_000  # entries of an array with probes, unless there is one probe
+_KEPT = 500_000  # entries of a Jacobian that is kept for the next statement
 _LARGE = 20_000  # entries of a Jacobian of which only a block is wanted
 
 
@@ -91,17 +92,24 @@ def _belong(own: Evaluator, of: str, by: str, axes: tuple[int, int]) -> bool:
 def _block(own: Evaluator, of: str, by: str, pairs: dict[int, int]) -> Value:
     cache = own.world.jacobians
     key = f"{by} {sorted(pairs.items())}"
-    if (of, key) not in cache:
-        array = jacobian_by_slices(own, of, by, pairs, 1j * IMAGINARY, _LARGEST)
-        cache[of, key] = Value(array, split=own.world.value(of).rank)
-    return cache[of, key]
+    if (of, key) in cache:
+        return cache[of, key]
+    array = jacobian_by_slices(own, of, by, pairs, 1j * IMAGINARY, _LARGEST)
+    return _remembered(own, (of, key), Value(array, split=own.world.value(of).rank))
 
 
 def _cached(own: Evaluator, of: e.Variable, by: str) -> Value:
     cache = own.world.jacobians
-    if (of.key, by) not in cache:
-        cache[of.key, by] = _by_slices(own, of, by) or jacobian(own, of, by, own.world.side)
-    return cache[of.key, by]
+    if (of.key, by) in cache:
+        return cache[of.key, by]
+    return _remembered(own, (of.key, by), _by_slices(own, of, by) or jacobian(own, of, by, own.world.side))
+
+
+def _remembered(own: Evaluator, key: tuple[str, str], value: Value) -> Value:
+    """The value, kept unless it is so large that many of them would fill the memory."""
+    if value.array.size <= _KEPT:
+        own.world.jacobians[key] = value
+    return value
 
 
 def _by_slices(own: Evaluator, of: e.Variable, by: str) -> Value | None:
@@ -214,7 +222,7 @@ def jacobian(own: Evaluator, of: e.Expression, by: str, side: int = 0) -> Value:
     count = int(np.prod(start.shape, dtype=int))
     parts: list[Value] = []
     own.meter.peak = 0
-    own.value(of)
+    own.meter.admit(own.fixed(of).array.size * count)
     cap = max(_LARGEST, own.meter.peak)
     done, width = 0, max(1, min(count, _LARGEST // max(start.array.size, 1)))
     while done < count:

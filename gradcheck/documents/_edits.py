@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
 
+from gradcheck.documents._budget import Budget
+from gradcheck.documents._clock import heed
 from gradcheck.documents._edit import Edit, Text
 from gradcheck.documents._edits_factors import numbers, signs, symmetries, transposes
 from gradcheck.documents._edits_indices import bounds, conditions, indices_edited, memberships, relations
@@ -18,7 +20,7 @@ from gradcheck.documents._tree import Node
 from gradcheck.documents._write import write
 
 MOST = 6000
-WORK = 1_000_000  # places that are written down in all
+WORK = 250_000  # places that are written down in all
 _Family = Callable[[Text], Iterable[Edit]]
 _LIKELY = 1.5  # what the unlikely families cost at least
 _FAMILIES: tuple[_Family, ...] = (
@@ -61,6 +63,7 @@ def edits(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     runs: Mapping[str, frozenset[int]] | None = None,
     most: int = MOST,
+    budget: Budget | None = None,
 ) -> Iterator[Edit]:
     """Every small edit of a right-hand side, the cheapest first, each result once.
 
@@ -78,6 +81,8 @@ def edits(
         As for `Setting`.
     most
         Give at most so many; fewer for a long formula.
+    budget
+        What writing them down may cost.
 
     Yields
     ------
@@ -89,7 +94,7 @@ def edits(
     best: dict[str, Edit] = {write(tree): Edit(tree, "", 0, "")}
     given = {write(tree)}
     for families in (_FAMILIES, _UNLIKELY):
-        _collect(text, families, drafts, best)
+        _collect(text, families, drafts, best, budget)
         likely = families is _FAMILIES
         chosen = [key for key, edit in best.items() if not likely or (not edit.loose and edit.cost < _LIKELY)]
         for key in sorted(chosen, key=lambda key: (best[key].loose, best[key].cost, key)):
@@ -98,9 +103,16 @@ def edits(
                 yield best[key]
 
 
-def _collect(text: Text, families: tuple[_Family, ...], drafts: int, best: dict[str, Edit]) -> None:
+def _collect(
+    text: Text, families: tuple[_Family, ...], drafts: int, best: dict[str, Edit], budget: Budget | None
+) -> None:
     """The cheapest edit for each result, by what it is written as."""
     for edit in islice(chain.from_iterable(family(text) for family in families), drafts):
+        heed()
+        if budget is not None:
+            budget.drafted(len(text.sites))
+            if budget.spent:
+                return
         written = write(edit.tree)
         loose = text.is_loose(edit.tree)
         if written not in best or (loose, edit.cost) < (best[written].loose, best[written].cost):

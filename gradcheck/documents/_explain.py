@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from gradcheck.documents import _expression as e
+from gradcheck.documents._budget import Budget
 from gradcheck.documents._causes import Frozen, Match, Matches, Probable, known, probable_cause
 from gradcheck.documents._classify import Item
 from gradcheck.documents._compare import compared
@@ -33,8 +33,8 @@ from gradcheck.documents._write import write
 
 _REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", " for ": "wrong-index"}
 _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
-_SECONDS = 4.0  # for one search, so that a slow one leaves time for the others
 _TERMS = 10_000_000  # of one edit in one trial
+_HEAD_TERMS = 50_000_000  # of the left side
 _SINGLES = 4  # intermediates of which every subset is held
 
 
@@ -51,9 +51,7 @@ class Search:
     intermediates
         Keys of what is defined and may have been held constant.
     budget
-        Terms that may be evaluated.
-    deadline
-        When to stop, as `time.perf_counter` counts.
+        What it may cost.
     """
 
     symbols: Symbols
@@ -61,8 +59,7 @@ class Search:
     ties: list[Tie]
     conditions: tuple[Node, ...]
     intermediates: Sequence[str]
-    budget: int
-    deadline: float
+    budget: Budget
     _heads: dict[str, tuple[Formula, list[Value]]] = field(default_factory=dict)
     _constants: list[Constant] = field(init=False)
 
@@ -168,18 +165,20 @@ class Search:
         return matches
 
     def _matches(self, left: Node, right: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> Match:
-        if time.perf_counter() > self.deadline:
-            return Match(False, float("inf"))
         terms = 0
         ratios: list[float] = []
+        for world in worlds:
+            world.trial.meter.terms, world.trial.meter.budget = 0, _HEAD_TERMS
         try:
             head, values = self._head(left, symbols, worlds, held)
             for world in worlds:
+                terms += world.trial.meter.terms
                 world.trial.meter.terms, world.trial.meter.budget = 0, _TERMS
             stated = elaborate(right, symbols, head, conditions=self.conditions)
             for world, value in zip(worlds, values, strict=True):
                 outcome = compared(head, stated, world, value)
                 terms += world.trial.meter.terms
+                world.trial.meter.terms = 0
                 share = 1.0 if outcome.agrees else ratio(outcome.stated, outcome.numerical, outcome.limit)
                 if share is None or (ratios and (share == 1.0) != (ratios[0] == 1.0)):
                     return Match(False, float(terms))
@@ -187,7 +186,7 @@ class Search:
                 if share != 1.0 and not any(one.is_near(ratios) for one in self._constants):
                     return Match(False, float(terms))
         except (Refusal, Limit, ValueError):
-            return Match(False, float(max(terms, *(world.trial.meter.terms for world in worlds), 0)))
+            return Match(False, float(terms + sum(world.trial.meter.terms for world in worlds)))
         right_everywhere = all(share == 1.0 for share in ratios)
         return Match(right_everywhere, float(terms), () if right_everywhere else tuple(ratios))
 
@@ -232,8 +231,7 @@ def explained(
     result: Result,
     block: Block,
     worlds: Sequence[World],
-    budget: int,
-    deadline: float,
+    budget: Budget,
 ) -> Result:
     """A failure with its probable cause, if there is one.
 
@@ -243,8 +241,8 @@ def explained(
         The statement, and the member of it that fails.
     worlds
         The values of the block's symbols in each trial.
-    budget, deadline
-        As for `Search`; a budget of 0 is for no search.
+    budget
+        As for `Search`.
     """
     if item.message and item.defines and block.owns(item):
         definition = block.symbols.table[block.symbols.resolved(block.symbols.key(item.defines.name))].definition
@@ -254,7 +252,7 @@ def explained(
         as_read = tree if isinstance(tree, Node) else None
         suggestion = "" if right is None else _as_written(right, item, as_read or right, block.symbols)
         return replace(result, cause=cause, message=message, suggestion=suggestion)
-    if result.cause in _FINAL or not budget or not isinstance(tree, Node) or not isinstance(item.head, Node):
+    if result.cause in _FINAL or budget.spent or not isinstance(tree, Node) or not isinstance(item.head, Node):
         return result
     search = Search(
         block.symbols,
@@ -263,7 +261,6 @@ def explained(
         tuple(item.conditions),
         _intermediates(item.head, block.symbols, worlds[0]),
         budget,
-        min(deadline, time.perf_counter() + _SECONDS),
     )
     found = search.cause(item.head, tree)
     if found is None:

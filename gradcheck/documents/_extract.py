@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gradcheck.documents._rules import contradictions
 from gradcheck.documents._source import Source, blanked_at
 
 LARGEST = 4_000_000  # characters
+LARGEST_SIDECAR = 400_000
 KINDS = {
     "markdown": (".md", ".markdown", ".mdown", ".mkd", ".myst", ".txt"),
     "latex": (".tex", ".latex", ".ltx"),
@@ -48,34 +50,38 @@ def read_file(path: str | Path) -> Document:
     Raises
     ------
     OSError
-        If a file cannot be read.
+        If a file cannot be read, or is none.
     ValueError
-        For a suffix that is not admitted, or a sidecar that is no UTF-8.
+        For a suffix that is not admitted.
     """
     kind = kind_of(path)
     beside = Path(f"{path}{SIDECAR}")
-    sidecar = _text(beside) if beside.is_file() else None
-    data = _bytes(Path(path))
+    text = _text(Path(path), LARGEST)
+    if isinstance(text, Fault):
+        return Document(str(path), faults=(text,))
+    sidecar = _text(beside, LARGEST_SIDECAR) if beside.is_file() else None
+    if isinstance(sidecar, Fault):
+        return Document(str(path), errors=(AnnotationError(sidecar.line, sidecar.message, str(beside)),))
+    return read(text, str(path), kind, sidecar, str(beside))
+
+
+def _text(path: Path, largest: int) -> str | Fault:
+    """What is in a file, or why that cannot be read; of one that is too large no more is read than shows that it is."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    with path.open("rb") as file:
+        data = file.read(4 * largest + 4)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return Document(str(path), faults=(Fault(line, column, f"no UTF-8: {error.reason}"),))
-    return read(text, str(path), kind, sidecar, str(beside))
+        return Fault(line, column, f"no UTF-8: {error.reason}")
+    return text if len(text) <= largest else _too_large(text, largest)
 
 
-def _bytes(path: Path) -> bytes:
-    """The file; of one that is too large no more than shows that it is."""
-    with path.open("rb") as file:
-        return file.read(4 * LARGEST + 4)
-
-
-def _text(path: Path) -> str:
-    try:
-        return _bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: no UTF-8: {error.reason} at byte {error.start}") from None
+def _too_large(text: str, largest: int) -> Fault:
+    return Fault(1, 1, f"{len(text)} characters or more; admitted: {largest}", "limit-size")
 
 
 def read(
@@ -100,8 +106,7 @@ def read(
     if kind not in _READERS:
         raise ValueError(f"kind: got {kind!r}; admitted: {', '.join(_READERS)}")
     if len(text) > LARGEST:
-        fault = Fault(1, 1, f"a document of {len(text)} characters or more; admitted: {LARGEST}", "limit-size")
-        return Document(file, faults=(fault,))
+        return Document(file, faults=(_too_large(text, LARGEST),))
     source = Source(file, text.replace("\r\n", "\n").replace("\r", "\n"))
     try:
         _READERS[kind](source)

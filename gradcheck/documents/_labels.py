@@ -89,7 +89,7 @@ class Labels:
             return all(_is_upright(item) or isinstance(item, Number) for item in items)
         if items == (Number("0"),) and not self.from_zero:
             return True
-        return all(map(self._is_label, self.subscripts[key_of(node.base)].values()))
+        return all(map(self._is_label, self.subscripts.get(key_of(node.base), {"": node}).values()))
 
     def _is_label(self, node: Script) -> bool:
         """Whether one subscript looks like a label; it is one if all of the letter do."""
@@ -102,7 +102,7 @@ class Labels:
             return False
         if len(names) == len(found) == 1 and (names[0].isupper() or key_of(node.base) in self.apart):
             return self.symbols.size(found[0]) is None
-        several = len(names) < 2 or len(self.subscripts[key_of(node.base)]) > 1
+        several = len(names) < 2 or len(self.subscripts.get(key_of(node.base), ())) > 1
         return several and all(name in self.values for name in names)
 
 

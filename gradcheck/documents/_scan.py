@@ -11,6 +11,7 @@ from gradcheck.documents._records import Limit
 
 LONGEST = 100_000  # characters
 TOKENS = 20_000
+DIGITS = 300
 _LAYOUT_WORDS = """
 left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm middle quad qquad
 displaystyle textstyle scriptstyle limits nolimits nonumber notag hfill hspace vspace thinspace medspace
@@ -146,6 +147,8 @@ def _next(text: str, at: int, words: list[str]) -> tuple[Token | None, int]:
         word = next((word for word in words if text.startswith(word, at)), found)
         return Token("name", word, at), at + len(word)
     if kind == "number":
+        if len(found) > DIGITS:
+            raise Limit("limit-size", f"a number of {len(found)} digits; admitted: {DIGITS}")
         return Token("number", found, at), end
     found = _SYNONYMS.get(found, found)
     if found == "\\dots":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from gradcheck.documents._assumed import violated
-from gradcheck.documents._errors import Unsupported
+from gradcheck.documents._errors import Undeclared, Unsupported
 from gradcheck.documents._records import Limit
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._symbols import Symbol, Symbols
@@ -137,6 +137,8 @@ class _Search:
             return lambda sizes: value
         if not size.arguments:
             key = self._key(size.head)
+            if key not in self.symbols.dims:
+                raise Undeclared(key, None, f"nothing tells the size {key}")
             return lambda sizes: sizes[key]
         parts = [self._rule(argument) for argument in size.arguments]
         if size.head in _OPERATORS and len(parts) == 2:

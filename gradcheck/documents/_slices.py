@@ -6,6 +6,7 @@ output only; that is tried out, with random directions, before it is used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -117,11 +118,12 @@ def jacobian_by_slices(own: Evaluator, output: str, by: str, pairs: Pairs, step:
     """
     start, shape = own.world.value(by).array, own.world.value(output).shape
     entries = int(np.prod(shape, dtype=int))
+    rest = [start.shape[axis] for axis in _order(own, by, pairs)[len(pairs) :]]
+    own.meter.admit(entries * math.prod(rest))
     parts = []
     for slopes in _slopes(own, output, by, pairs, step, largest // max(entries, 1)):
         own.meter.spend(len(slopes) * entries)
         parts.append(np.broadcast_to(slopes, (len(slopes), *shape)))
-    rest = [start.shape[axis] for axis in _order(own, by, pairs)[len(pairs) :]]
     return np.moveaxis(np.concatenate(parts), 0, -1).reshape((*shape, *rest))
 
 

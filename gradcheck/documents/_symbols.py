@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from gradcheck.documents._clock import heed
 from gradcheck.documents._grammar import FONTS
 from gradcheck.documents._parse import parse
 from gradcheck.documents._sizes import Size, size_of
@@ -169,6 +170,7 @@ class Symbols:
 
     def parse(self, text: str) -> Node:
         """The tree of a formula, with the table's names of several letters."""
+        heed()
         return parse(text, self.words)
 
     def declare(
@@ -308,6 +310,7 @@ class Symbols:
 
     def find(self, node: Node) -> Found | None:
         """The symbol that a name with scripts is, the longest name first."""
+        heed()
         if not isinstance(node, Script):
             return next((Found(found) for found in map(self.symbol, spellings(node)) if found), None)
         if not is_named(node):

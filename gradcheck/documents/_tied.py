@@ -22,6 +22,7 @@ from gradcheck.documents._world import World
 
 _ATTEMPTS = 600
 _WANTED = 40
+_LARGEST_ATTRIBUTE = 100  # a padding or a stride, which makes arrays large
 _REDRAWN = 6
 _LARGE = 30_000  # entries of one array: its derivative is an array, too
 
@@ -182,11 +183,13 @@ def plain_attribute(value: Any, symbols: Symbols, sizes: Mapping[str, int]) -> A
     if isinstance(value, tuple):
         parts = tuple(plain_attribute(part, symbols, sizes) for part in value)
         return NotImplemented if any(part is NotImplemented for part in parts) else parts
-    if not isinstance(value, Size):
-        return value
-    if all(symbols.resolved(symbols.key(name)) in sizes for name in value.names):
-        return symbols.value(value, sizes)
-    return NotImplemented
+    if isinstance(value, Size):
+        if not all(symbols.resolved(symbols.key(name)) in sizes for name in value.names):
+            return NotImplemented
+        value = symbols.value(value, sizes)
+    if isinstance(value, int) and abs(value) > _LARGEST_ATTRIBUTE:
+        raise Limit("limit-size", f"an attribute of {value}; admitted: {_LARGEST_ATTRIBUTE}")
+    return value
 
 
 def _flat(value: Any) -> Iterator[Any]:

@@ -120,6 +120,7 @@ class Trial:
             case "labels":
                 array = _labels(stream, self._upper(symbol), size, self.number).reshape(wide) + float(self.symbols.base)
             case "set":
+                self.meter.spend(self._upper(symbol) ** 2)
                 array = _subsets(stream, self._upper(symbol))
             case _:
                 signs = self._signs(symbol.key, wide, size)

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.documents._clock import heed
 from gradcheck.documents._errors import Conformability, Unsupported
 from gradcheck.documents._records import Limit
 
 Array = np.ndarray[Any, np.dtype[Any]]
-LARGEST = 8_000_000  # entries of one array
+LARGEST = 4_000_000  # entries of one array
 BUDGET = 200_000_000  # evaluated terms
 
 
@@ -39,9 +40,21 @@ class Meter:
         Limit
             "limit-terms" for too many in all.
         """
+        heed()
         self.terms += terms
         if self.terms > self.budget:
             raise Limit("limit-terms", f"more than {self.budget} terms")
+
+    def admit(self, entries: int) -> None:
+        """Refuse an array of so many entries.
+
+        Raises
+        ------
+        Limit
+            "limit-size".
+        """
+        if entries > self.largest:
+            raise Limit("limit-size", f"an array of {entries} entries; admitted: {self.largest}")
 
     def spend(self, terms: int) -> None:
         """Count the entries of an array that is about to be made.
@@ -51,8 +64,7 @@ class Meter:
         Limit
             "limit-size" for too many at once, "limit-terms" for too many in all.
         """
-        if terms > self.largest:
-            raise Limit("limit-size", f"an array of {terms} entries; admitted: {self.largest}")
+        self.admit(terms)
         self.peak = max(self.peak, terms)
         self.work(terms)
 
