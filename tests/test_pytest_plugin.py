@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -166,6 +167,19 @@ def test_a_document_is_checked(run: Run, pytester: pytest.Pytester) -> None:
     wrong = run("--gradcheck-docs")
     assert wrong.parseoutcomes()["failed"] == 1
     wrong.stdout.fnmatch_lines(["a.md:8: FAIL *"])
+
+
+def test_statements_are_selected_by_name_and_reported_as_junit(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("a.md").write_text(DOCUMENT.replace("= \\sum_j", "= -\\sum_j"))
+    run("--gradcheck-docs", "-k", "8.1").assert_outcomes(failed=1, deselected=2)
+    run("--gradcheck-docs", "-k", "not 8.1").assert_outcomes(passed=2, deselected=1)
+    run("--gradcheck-docs", "--junitxml=report.xml")
+    cases = ElementTree.parse(pytester.path / "report.xml").findall(".//testcase")
+    assert {case.get("name"): [child.tag for child in case] for case in cases} == {
+        "4.1.1": [],
+        "4.2.1": [],
+        "8.1.1": ["failure"],
+    }
 
 
 def test_the_plugin_imports_nothing_of_weight() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.documents._assumed import violated
-from gradcheck.documents._errors import Refusal
+from gradcheck.documents._errors import Refusal, Unsupported
 from gradcheck.documents._records import Limit
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._sizing import larger
@@ -206,14 +206,15 @@ def disagreement(tie: Tie, world: World) -> str | None:
     Raises
     ------
     Refusal
-        If the formula cannot be evaluated.
-    ValueError
-        If the op refuses the arguments.
+        If the formula cannot be evaluated, or the op refuses its values.
     """
     symbols = world.trial.symbols
     arrays = [None if key is None else _array(world, key) for _, key in tie.inputs]
     attributes = {name: _attribute(value, world) for name, value in tie.attributes.items()}
-    outputs = tie.op.forward(*arrays, **attributes)
+    try:
+        outputs = tie.op.forward(*arrays, **attributes)
+    except (ValueError, TypeError) as error:
+        raise Unsupported(f"the op refuses what is drawn: {error}") from None
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     for (name, key), output in zip(tie.outputs, outputs, strict=False):
         found = world.value(symbols.resolved(key)).array
