@@ -66,7 +66,7 @@ def _format(dtype: Any) -> _Format:
         name = ""
     if name not in formats:
         raise ValueError(f"dtype: got {dtype!r}; admitted: {', '.join(formats)}")
-    info: Any = ml_dtypes.finfo(formats[name])  # type: ignore[no-untyped-call]
+    info: Any = ml_dtypes.finfo(formats[name])  # type: ignore[no-untyped-call]  # not annotated
     return _Format(formats[name], int(info.nmant) + 1, int(info.minexp) - int(info.nmant), int(info.maxexp))
 
 

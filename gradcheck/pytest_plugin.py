@@ -72,7 +72,7 @@ class FormulaItem(pytest.Item):
     """One statement: passes, fails, fails as expected, or warns that it was not read."""
 
     def __init__(self, *, result: Result, **named: object) -> None:
-        super().__init__(**named)  # type: ignore[arg-type]
+        super().__init__(**named)  # type: ignore[arg-type]  # what pytest hands from `from_parent` to its own constructor
         self.result = result
 
     def runtest(self) -> None:

@@ -208,10 +208,10 @@ def _constant(own: Evaluator, x: e.Constant) -> Value:
 
 
 def _extent(own: Evaluator, x: e.Extent) -> Value:
-    sizes = own.world.trial.sizes
-    if x.key not in sizes:
-        return scalar(float(own.world.trial.size(own.world.symbols.dims[x.key])))  # type: ignore[arg-type]
-    return scalar(float(sizes[x.key]))
+    trial, size = own.world.trial, own.world.symbols.dims.get(x.key)
+    if x.key in trial.sizes or size is None:
+        return scalar(float(trial.sizes[x.key]))
+    return scalar(float(trial.size(size)))
 
 
 def _index(own: Evaluator, x: e.Index) -> Value:

@@ -71,7 +71,7 @@ def _sigmoid(z: Array) -> Array:
 
 
 def _erf(z: Array) -> Array:
-    from scipy.special import erf  # type: ignore[import-untyped]
+    from scipy.special import erf  # type: ignore[import-untyped]  # has no stubs
 
     return np.asarray(erf(z))
 

@@ -29,6 +29,7 @@ from gradcheck.documents._tree import (
     rebuilt,
     walk,
 )
+from gradcheck.documents._write import write
 
 _TRANSPOSED = ("T", "\\top")
 
@@ -256,8 +257,8 @@ def index_names(tree: Node, setting: Setting) -> tuple[str, ...]:
     for site in sites(tree, setting):
         if isinstance(site.node, Big):
             found |= dict.fromkeys(bound_names(site.node.sub))
-        elif is_index(site, setting):
-            found[site.node.text] = None  # type: ignore[attr-defined]
+        elif isinstance(site.node, Name) and is_index(site, setting):
+            found[site.node.text] = None
     return tuple(found)
 
 
@@ -272,12 +273,12 @@ def is_index(site: Site, setting: Setting) -> bool:
 def dangling_sites(tree: Node, setting: Setting) -> list[Site]:
     """Where indices stand that neither a sum binds nor the left side has."""
     found = (site for site in sites(tree, setting) if is_index(site, setting))
-    return [site for site in found if site.node.text not in (*site.bound, *setting.indices)]  # type: ignore[attr-defined]
+    return [site for site in found if write(site.node) not in (*site.bound, *setting.indices)]
 
 
 def dangling(tree: Node, setting: Setting) -> tuple[str, ...]:
     """The indices that neither a sum binds nor the left side has."""
-    return tuple(dict.fromkeys(site.node.text for site in dangling_sites(tree, setting)))  # type: ignore[attr-defined]
+    return tuple(dict.fromkeys(write(site.node) for site in dangling_sites(tree, setting)))
 
 
 def free_indices(

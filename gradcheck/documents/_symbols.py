@@ -188,7 +188,7 @@ class Symbols:
         key = self.key(name)
         sizes = None if axes is None else tuple(self._size(axis) for axis in axes)
         before = self.table.get(key, Symbol(key))
-        self.table[key] = replace(before, kind=kind, axes=sizes, **more)  # type: ignore[arg-type]
+        self.table[key] = replace(before, kind=kind, axes=sizes, **more)  # type: ignore[arg-type]  # fields of a symbol
         return key
 
     def mark(self, name: str, kind: str) -> str:

@@ -46,7 +46,7 @@ NAMES = (*TRUTHS, "matmul")
 
 def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """What `exp` takes in the dtype; of float64 no more than of float32, in which some frameworks compute it."""
-    info: Any = ml_dtypes.finfo(np.float32 if dtype == np.float64 else dtype)  # type: ignore[no-untyped-call]
+    info: Any = ml_dtypes.finfo(np.float32 if dtype == np.float64 else dtype)  # type: ignore[no-untyped-call]  # not annotated
     return WITHIN * math.log(float(info.tiny)), WITHIN * math.log(float(info.max))
 
 

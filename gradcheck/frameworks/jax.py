@@ -60,7 +60,7 @@ def _device(given: Any) -> Any:
 class _Static(dict[str, Any]):
     """Attributes as a static argument of a compiled function, which has to be hashable."""
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none
         return hash(repr(sorted(self.items())))
 
 

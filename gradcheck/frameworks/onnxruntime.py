@@ -22,7 +22,7 @@ ADMITTED = "the path of a model, its bytes, a ModelProto, or a function that mak
 
 def _runtime() -> Any:
     try:
-        import onnxruntime  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import onnxruntime  # type: ignore[import-not-found, import-untyped, unused-ignore]  # optional
     except ImportError as error:
         raise ImportError("ONNX Runtime is not installed: pip install onnxruntime") from error
     return onnxruntime

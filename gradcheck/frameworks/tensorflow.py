@@ -19,7 +19,7 @@ Tensor = Any
 def _tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it reports its build and devices when it is loaded
     try:
-        import tensorflow  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import tensorflow  # type: ignore[import-not-found, import-untyped, unused-ignore]  # optional
     except ImportError as error:
         raise ImportError("TensorFlow is not installed: pip install tensorflow") from error
     return tensorflow
@@ -39,7 +39,7 @@ def _quiet() -> Iterator[None]:
 
 @cache
 def _compiled(f: Callable[..., Any]) -> Callable[..., Any]:
-    return _tensorflow().function(f, jit_compile=True)  # type: ignore[no-any-return]
+    return _tensorflow().function(f, jit_compile=True)  # type: ignore[no-any-return]  # not annotated
 
 
 def _called(

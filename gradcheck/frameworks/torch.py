@@ -272,7 +272,7 @@ def _check_expanded(
         if got is None or want is None or scale is None:
             continue
         arrays = [np.asarray(array_of(tensor), np.float64) for tensor in (got, want, scale)]
-        unit = float(ml_dtypes.finfo(array_of(want).dtype).eps) / 2  # type: ignore[no-untyped-call]
+        unit = float(ml_dtypes.finfo(array_of(want).dtype).eps) / 2  # type: ignore[no-untyped-call]  # not annotated
         size = np.abs(arrays[2]).max(initial=0.0) + np.abs(arrays[1]).max(initial=0.0)
         outcome = compare(arrays[0], arrays[1], DEVIATIONS * math.sqrt(terms) * unit * size)
         if outcome.wrong:

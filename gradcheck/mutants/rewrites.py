@@ -128,8 +128,8 @@ def _changed(tree: ast.FunctionDef, node: ast.AST, new: ast.AST | None) -> ast.F
     memo: dict[int, Any] = {}
     copied = copy.deepcopy(tree, memo)
     put = ast.copy_location(copy.deepcopy(new) if new is not None else ast.Pass(), node)
-    changed = _Put(memo[id(node)], put).visit(copied)
-    return ast.fix_missing_locations(changed)  # type: ignore[no-any-return]
+    changed: ast.FunctionDef = _Put(memo[id(node)], put).visit(copied)
+    return ast.fix_missing_locations(changed)
 
 
 def _made(places: list[Place], place: Place, node: ast.AST, new: ast.AST | None) -> Callable[..., Any]:
@@ -145,7 +145,7 @@ def rewritten(op: Op) -> Iterator[Rewritten]:
         inner = module.rpartition(".")[2]
         where = name if module == places[0][0] else f"{inner}.{name}"
         for kind, node, change in _sites(tree):
-            line = node.lineno - tree.lineno + 1  # type: ignore[attr-defined]
+            line = node.lineno - tree.lineno + 1  # type: ignore[attr-defined]  # what is rewritten has a line
             title = f"ast/{where}:{line}:{change.name}"
             seen[title] += 1
             title += f"#{seen[title]}" if seen[title] > 1 else ""

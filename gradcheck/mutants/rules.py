@@ -73,14 +73,14 @@ GRADIENTS: dict[str, tuple[str, str, Callable[[Array], Array]]] = {
     "sign": ("sign", "the other sign", np.negative),
     "twice": ("factor", "twice as large", lambda g: 2 * g),
     **{
-        f"factor-{name}": (f"factor 1 + {name}", f"times 1 + {name}", lambda g, by=by: g * (1 + by))  # type: ignore[misc]
+        f"factor-{name}": (f"factor 1 + {name}", f"times 1 + {name}", lambda g, by=by: g * (1 + by))  # type: ignore[misc]  # no type is inferred for it
         for name, by in SLIPS.items()
     },
     **{
         f"entry-{name}": (
             f"factor 1 + {name}, one entry",
             f"its largest entry times 1 + {name}",
-            lambda g, by=by: _at(g, _largest(g), by * float(g[_largest(g)])),  # type: ignore[misc]
+            lambda g, by=by: _at(g, _largest(g), by * float(g[_largest(g)])),  # type: ignore[misc]  # no type is inferred for it
         )
         for name, by in SLIPS.items()
     },
