@@ -268,6 +268,19 @@ def test_an_entry_reads_like_a_compiler_message() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("environment", "codes"), [({}, set()), ({"NO_COLOR": "1"}, {"0", "1"}), (None, {"0", "1;31"})]
+)
+def test_only_the_head_of_an_entry_is_coloured_and_nothing_without_colours(
+    giving: Fake, document: Path, environment: dict[str, str] | None, codes: set[str]
+) -> None:
+    giving(result(Verdict.FAIL, message="a reason"))
+    forced = {"FORCE_COLOR": "1", "TERM": "xterm"} if environment != {} else {}
+    ran = CliRunner().invoke(cli.main, ["docs", str(document)], env=forced | (environment or {}))
+    assert set(re.findall(r"\x1b\[([0-9;]*)m", ran.stdout)) == codes
+    assert "\n    a reason\n" in ran.stdout
+
+
 def test_values_that_are_close_are_told_apart() -> None:
     text = entry(result(Verdict.FAIL, stated=1.0, numerical=1.0 + 2**-40))
     assert "stated 1   numerical 1.0000000000009095" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from gradcheck.commands._shared import Output, json_option
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
 
     from gradcheck.documents._records import AnnotationError
     from gradcheck.documents._results import DocumentReport, Verdict
@@ -117,21 +116,30 @@ def _checked(console: Console, files: Sequence[str], terms: dict[str, Any]) -> D
     from gradcheck.documents import check_files
     from gradcheck.signals import interruptible
 
-    with console.status("") as status, interruptible(), _usage(files):
-        report = check_files(_told(files, status), **terms)
+    with _followed(console, files) as following, interruptible(), _usage(files):
+        report = check_files(following, **terms)
     if not report.results:
         named = ", ".join(files[:SHOWN]) + (f" and {len(files) - SHOWN} more" if len(files) > SHOWN else "")
         raise click.UsageError(f"no formula in {named}" if files else _NO_DOCUMENT)
     return report
 
 
-def _told(files: Sequence[str], status: Status) -> Iterator[str]:
-    """The files, each of which is told when its turn comes."""
+@contextmanager
+def _followed(console: Console, files: Sequence[str]) -> Iterator[Iterable[str]]:
+    """The files; on a terminal, several are told one by one as their turn comes."""
     from rich.text import Text
 
-    for number, file in enumerate(files, 1):
-        status.update(Text(f"{number} of {len(files)}: {file}"))
-        yield file
+    if len(files) < 2 or not console.file.isatty():
+        yield files
+        return
+    with console.status("") as status:
+
+        def told() -> Iterator[str]:
+            for number, file in enumerate(files, 1):
+                status.update(Text(f"{number} of {len(files)}: {file}"))
+                yield file
+
+        yield told()
 
 
 class _WrongAnnotations(click.ClickException):
@@ -183,7 +191,7 @@ def _show(console: Console, report: DocumentReport, strict: bool) -> None:
 
     for result in to_see(report):
         head, newline, rest = entry(result).partition("\n")
-        console.print(Text(head, style=_style(result.verdict)) + Text(newline + rest))
+        console.print(Text.assemble((head, _style(result.verdict)), newline + rest))
     *notes, last = summary(report).splitlines()
     for note in notes:
         console.print(Text(note, style="yellow"))
