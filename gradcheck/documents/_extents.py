@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from gradcheck.documents._sizes import Size, size_of
@@ -33,8 +33,8 @@ class Extents:
         self.axes = axes
         self.definitions = definitions
 
-    def solve(self, inputs: Collection[str], lone: Collection[str], outputs: dict[str, int]) -> None:
-        """Say of what size are the axes of `lone` sizes, or else the outputs (with their ranks) that read an input."""
+    def solve(self, inputs: Collection[str], outputs: dict[str, int]) -> None:
+        """Say of what size are the outputs, given with their ranks, that read an input whose size is known."""
         solved = False
         for key, axis, number, item in self._reads(inputs):
             linear = self._linear(item)
@@ -46,12 +46,7 @@ class Extents:
             own = any(str(self._size(number, letter)) == str(size) for letter in linear[0])
             if own:
                 continue  # the same index runs along the axis without a shift
-            if str(size) in lone and self.symbols.dims.get(self.symbols.key(str(size))) is None:
-                for letter in open_:
-                    self.axes.name((number, letter), self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}"))
-                self.symbols.dims[self.symbols.key(str(size))] = self._furthest(number, linear, "")
-                solved = True
-            elif len(open_) == 1:
+            if len(open_) == 1:
                 room = Size(
                     "-", (Size("-", (size, Size(1))), Size("-", (self._furthest(number, linear, open_[0]), Size(1))))
                 )
@@ -118,9 +113,3 @@ class Extents:
             return Size(int(node.text))
         key = self.symbols.size(node)
         return None if key is None else size_of(key)
-
-
-def lone_sizes(symbols: Symbols, reasons: dict[str, str]) -> set[str]:
-    """The sizes that stand for what nothing tells, of the arrays that have such."""
-    found: Sequence[str] = [str(size) for key in reasons for size in getattr(symbols.symbol(key), "axes", None) or ()]
-    return {size for size in found if size.startswith("D_{")}

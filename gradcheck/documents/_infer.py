@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gradcheck.documents._extents import Extents, lone_sizes
+from gradcheck.documents._extents import Extents
 from gradcheck.documents._fonts import alias_fonts, is_bold
 from gradcheck.documents._integers import counts_of, declare_integers
 from gradcheck.documents._sizes import Size
@@ -114,8 +114,7 @@ def infer_shapes(
         found.add(key)
     inputs = [key for key in usage.uses if symbols.resolved(key) not in defined]
     outputs = {key: rank for key, rank in ranks.items() if key in defined}
-    lone = _lone(symbols, ranks, axes, found)
-    Extents(symbols, usage, axes, definitions).solve(inputs, lone_sizes(symbols, lone), outputs)
+    Extents(symbols, usage, axes, definitions).solve(inputs, outputs)
     loose = _contradictions(symbols, usage, ranks) | _lone(symbols, ranks, axes, found)
     for key, use in usage.uses.items():
         if key not in ranks and key not in defined and not use.matrix and not _is_found(key, symbols):
