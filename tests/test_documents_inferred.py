@@ -153,3 +153,26 @@ def test_a_column_of_one_entry_a_row_is_added_to_every_column() -> None:
     text = r"$X \in \mathbb{R}^{n \times m}$, $W \in \mathbb{R}^{k \times n}$, $b \in \mathbb{R}^{k \times 1}$"
     claims = [r"dZ = \frac{\partial L}{\partial Z}", r"dW = dZ X^T", r"dX = W^T dZ", r"dX = W dZ"]
     assert _verdicts(r"Z = W X + b", *claims, text=text) == ["DEF", "DEF", "PASS", "PASS", "FAIL"]
+
+
+GATE = [r"z = W x + U h + b", r"s = \sigma(z)", r"\delta = \frac{\partial L}{\partial s}"]
+
+
+def test_capitals_beside_letters_are_matrices_and_small_letters_behind_them_vectors() -> None:
+    claims = [
+        r"\frac{\partial L}{\partial z} = \delta \odot s \odot (1 - s)",
+        r"\frac{\partial L}{\partial W} = \frac{\partial L}{\partial z} x^\top",
+        r"\frac{\partial L}{\partial U} = h \left(\frac{\partial L}{\partial z}\right)^\top",
+        r"\frac{\partial L}{\partial x} = W \frac{\partial L}{\partial z}",
+    ]
+    assert _verdicts(*GATE, *claims) == ["DEF", "DEF", "DEF", "PASS", "PASS", "FAIL", "FAIL"]
+
+
+def test_letters_below_the_weights_of_gates_are_part_of_their_names() -> None:
+    gates = [rf"{gate} = \sigma(W_{gate} x + U_{gate} h + b_{gate})" for gate in "ifo"]
+    cell = [r"c = f \odot h + i \odot o"]
+    claims = [
+        r"\frac{\partial L}{\partial f} = \frac{\partial L}{\partial c} \odot h",
+        r"\frac{\partial L}{\partial o} = \frac{\partial L}{\partial c} \odot f",
+    ]
+    assert _verdicts(*gates, *cell, *claims) == ["DEF"] * 4 + ["PASS", "FAIL"]

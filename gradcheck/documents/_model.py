@@ -32,6 +32,7 @@ from gradcheck.documents._losses import (
     name_gradients,
     upstreams,
 )
+from gradcheck.documents._matrices import declare_matrices, declare_sigmoid
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._prose import declare_space, keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
@@ -147,6 +148,9 @@ class _Builder:
         declare_outputs(symbols, formulas, shapeless)
         defined_keys |= {symbols.key(name) for names in self._all("calls") for name in names}
         defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
+        if not self.annotations:
+            declare_sigmoid(symbols, formulas, defined_keys)
+            declare_matrices(symbols, formulas, [item.defines for item in counted], defined_keys)
         inferred = infer_shapes(symbols, formulas, defined_keys, whole)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
         self._kinds()

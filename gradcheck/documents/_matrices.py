@@ -1,0 +1,248 @@
+"""Shapes of matrices and vectors without indices, from the definitions that they stand in: W and x in `y = W x + b`.
+
+A capital letter beside another letter is a matrix, a small one behind a matrix a vector. Sizes that products and sums
+demand to be equal are one. Only definitions count: what is claimed may be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from gradcheck.documents._heads import Head
+from gradcheck.documents._parse import parse
+from gradcheck.documents._scripts import TRANSPOSED
+from gradcheck.documents._symbols import Definition, Symbols, key_of
+from gradcheck.documents._tree import Accent, Fraction, Group, Name, Node, Product, Root, Script, Sum, Word, walk
+from gradcheck.documents._usage import is_letter
+from gradcheck.documents._write import write
+
+Shape = tuple[str, ...]
+_ENTRYWISE = ("\\odot", "\\circ")
+_ONES = ("\\mathbf{1}", "\\mathbb{1}")
+_PASSES = 3
+
+
+class _Clash(Exception):
+    """Two known sizes that would have to be equal."""
+
+
+def declare_matrices(
+    symbols: Symbols, formulas: Sequence[Sequence[Node]], heads: Sequence[Head | None], defined: Collection[str]
+) -> frozenset[str]:
+    """Declare what is undeclared and stands in definitions as a matrix or vector; returns the keys.
+
+    Parameters
+    ----------
+    formulas, heads
+        The members of each statement, and what it defines.
+    defined
+        Keys that have a definition.
+    """
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    indexed = {key_of(node.base) for node in nodes if isinstance(node, Script) and node.sub is not None}
+    indexed |= {key.swapcase() for key in indexed if len(key) == 1}
+    equations = [
+        (head.name, trees[1])
+        for trees, head in zip(formulas, heads, strict=True)
+        if head and len(trees) > 1 and not head.indices and not head.parameters and head.name not in indexed
+    ]
+    solver = _Solver(symbols, {*defined, *indexed}, [tree for _, tree in equations])
+    try:
+        for _ in range(_PASSES):
+            for name, tree in equations:
+                shape = solver.shape(tree)
+                if shape is not None:
+                    solver.assign(name, shape)
+    except _Clash:
+        return frozenset()
+    return frozenset(solver.declared())
+
+
+def declare_sigmoid(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: Collection[str]) -> None:
+    """Where `\\sigma` has always an argument, and nothing says what it is, it is the logistic function."""
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    called = [
+        left
+        for node in nodes
+        if isinstance(node, Product)
+        for operator, left, right in zip(node.operators, node.factors, node.factors[1:], strict=False)
+        if not operator and isinstance(right, Group) and right.kind == "("
+    ]
+    sigma = Name("\\sigma")
+    total = sum(node == sigma for node in nodes)
+    known = symbols.symbol("\\sigma") is not None or "\\sigma" in defined
+    if total and not known and total == sum(node == sigma for node in called):
+        symbols.define("\\sigma", Definition(parse("1 / (1 + e^{-\\varsigma})"), (), ("\\varsigma",), called=True))
+
+
+class _Solver:
+    def __init__(self, symbols: Symbols, defined: Collection[str], trees: Sequence[Node]) -> None:
+        self.symbols = symbols
+        self.defined = defined
+        self.shapes: dict[str, Shape] = {}
+        self.same: dict[str, str] = {}
+        self.count = 0
+        self.matrices = {name for tree in trees for name in _capitals(tree)} - _divisors(trees)
+
+    def fresh(self) -> str:
+        self.count += 1
+        return f"?{self.count}"
+
+    def root(self, size: str) -> str:
+        while size in self.same:
+            size = self.same[size]
+        return size
+
+    def unify(self, one: Shape, other: Shape) -> Shape:
+        for a, b in zip(map(self.root, one), map(self.root, other), strict=False):
+            if a != b and a[:1] != "?" and b[:1] != "?":
+                raise _Clash
+            if a != b:
+                self.same[a if a[:1] == "?" else b] = b if a[:1] == "?" else a
+        return one
+
+    def assign(self, name: str, shape: Shape) -> None:
+        if name not in self.shapes:
+            self.shapes[name] = shape
+        elif len(self.shapes[name]) == len(shape):
+            self.unify(self.shapes[name], shape)
+
+    def _known(self, node: Node) -> Shape | None:
+        found = self.symbols.find(node)
+        if found is not None and found.items:
+            return ()
+        symbol = found.symbol if found else None
+        if symbol is not None and symbol.axes is not None:
+            return tuple(map(str, symbol.axes))
+        key = symbol.key if symbol else key_of(node)
+        if key not in self.shapes and key in self.matrices and key not in self.defined and symbol is None:
+            self.shapes[key] = (self.fresh(), self.fresh())
+        return self.shapes.get(key)
+
+    def _is_open(self, node: Node) -> bool:
+        """Whether it is a small Latin letter of which nothing is known."""
+        if not isinstance(node, Name | Accent) or not is_letter(node) or self._known(node) is not None:
+            return False
+        letter = key_of(node).partition("_")[0]
+        plain = letter.rpartition("{")[2].rstrip("}") if letter[:1] == "\\" else letter
+        unknown = self.symbols.find(node) is None and self.symbols.size(node) is None
+        return unknown and len(plain) == 1 and plain.islower() and key_of(node) not in self.defined
+
+    def shape(self, node: Node) -> Shape | None:
+        """The shape of an expression; a row is ("1", n); None where it is not known."""
+        match node:
+            case Name() | Accent() if key_of(node) in _ONES:
+                return (self.fresh(),)
+            case Name() | Accent() | Word():
+                return self._known(node)
+            case Script(base=base, sub=None, sup=sup, primes=0) if sup is not None and write(sup) in TRANSPOSED:
+                inner = self.shape(base)
+                if inner is None and self._is_open(base):
+                    inner = (self.fresh(),)
+                    self.assign(key_of(base), inner)
+                return None if inner is None else ("1", *inner) if len(inner) == 1 else inner[::-1]
+            case Script(base=base, sub=None) if not isinstance(base, Group):
+                return self._known(node) or self.shape(base)
+            case Group(kind="(" | "[" | "{", body=body):
+                return self.shape(body)
+            case Sum(terms=terms):
+                return self._sum(terms)
+            case Product():
+                return self._product(node)
+            case Fraction(over=over):
+                return self.shape(over) or None
+            case Root(body=body):
+                return self.shape(body)
+        return None
+
+    def _sum(self, terms: Sequence[Node]) -> Shape | None:
+        shapes = [self.shape(term) for term in terms]
+        largest = max((shape for shape in shapes if shape), key=len, default=None)
+        for term, shape in zip(terms, shapes, strict=True):
+            if largest is not None and shape is not None and len(shape) == len(largest) and "1" not in shape:
+                self.unify(largest, shape)
+            if largest is not None and shape is None and self._is_open(term):
+                self.assign(key_of(term), largest[-1:])
+        return largest
+
+    def _product(self, node: Product) -> Shape | None:
+        total: Shape | None = ()
+        factors = list(node.factors)
+        for k, factor in enumerate(factors):
+            operator = node.operators[k - 1] if k else ""
+            if isinstance(factor, Group) and k and self._is_function(factors[k - 1]) and not operator:
+                continue
+            if self._is_function(factor) and k + 1 < len(factors) and isinstance(factors[k + 1], Group):
+                shape = self.shape(factors[k + 1])
+            else:
+                shape = self.shape(factor)
+            if shape is None and self._is_open(factor) and total and len(total) == 2:
+                shape = (self.root(total[1]),) if operator == "" else total if operator in _ENTRYWISE else None
+                if shape is not None:
+                    self.assign(key_of(factor), shape)
+            if shape is None and self._is_open(factor) and total and operator in _ENTRYWISE:
+                shape = total
+                self.assign(key_of(factor), shape)
+            if shape is None or total is None:
+                return None
+            total = self._times(total, shape, operator)
+        return total
+
+    def _is_function(self, node: Node) -> bool:
+        if isinstance(node, Word):
+            return True
+        found = self.symbols.find(node) if isinstance(node, Name) else None
+        called = found is not None and found.symbol.callable
+        return isinstance(node, Name) and (
+            called or (len(node.text) > 2 and not is_letter(node)) or node.text == "\\sigma"
+        )
+
+    def _times(self, one: Shape, other: Shape, operator: str) -> Shape | None:
+        if not one or not other:
+            return one or other
+        if operator in _ENTRYWISE:
+            return self.unify(one, other) if len(one) == len(other) else None
+        if operator not in ("", "\\cdot"):
+            return None
+        if len(one) == 1:
+            return (*one, other[1]) if len(other) == 2 and self.root(other[0]) == "1" else None
+        self.unify(one[1:], other[:1])
+        rest = (*one[:1], *other[1:])
+        return () if rest == ("1",) else rest
+
+    def declared(self) -> Iterator[str]:
+        names: dict[str, str] = {}
+        for key, shape in self.shapes.items():
+            if key in self.defined or self.symbols.symbol(key) is not None:
+                continue
+            sizes = [self.root(size) for size in shape]
+            for size in sizes:
+                if size[:1] == "?" and size not in names:
+                    names[size] = self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}")
+            yield self.symbols.declare(key, [names.get(size, size) for size in sizes])
+
+
+def _capitals(tree: Node) -> Iterator[str]:
+    """Capital letters beside another letter, or transposed."""
+    for _, node in walk(tree):
+        if isinstance(node, Product):
+            for operator, first, second in zip(node.operators, node.factors, node.factors[1:], strict=False):
+                if operator in ("", *_ENTRYWISE) and _letter(first) and _letter(second):
+                    yield from (name for name in (_letter(first), _letter(second)) if _is_capital(name))
+        elif isinstance(node, Script) and node.sup is not None and write(node.sup) in TRANSPOSED:
+            yield from (name for name in (_letter(node),) if _is_capital(name))
+
+
+def _letter(node: Node) -> str:
+    base = node.base if isinstance(node, Script) and node.sub is None else node
+    return key_of(base) if isinstance(base, Name | Accent) and is_letter(base) else ""
+
+
+def _is_capital(name: str) -> bool:
+    letter = name.partition("_")[0]
+    return bool(letter) and (letter.rpartition("{")[2].rstrip("}") if letter[:1] == "\\" else letter).isupper()
+
+
+def _divisors(trees: Sequence[Node]) -> set[str]:
+    below = [node.under for tree in trees for _, node in walk(tree) if isinstance(node, Fraction)]
+    return {key_of(node) for under in below for _, node in walk(under) if isinstance(node, Name)}
