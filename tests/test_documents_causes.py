@@ -123,6 +123,12 @@ NOTATION = [
     (r"\mathbf{x}_i \cdot \dfrac12 y", r"\mathbf{x}_k \cdot \frac{1}{2} y"),
     (r"\text{vec} \left( A I_k B \right)^\top", r"\text{vec} (A B I_k)^\top"),
     (r"\bigl[ a - b \bigr]^2 {c}", r"[a + b]^2 c"),
+    (r"\frac{\boldsymbol{x}}{\lVert \boldsymbol{x} \rVert_2^2}", r"\frac{\mathbf{x}}{\|\mathbf{x}\|_2}"),
+    (r"\bm{W}_1 \bm{\delta}_1", r"\mathbf{W}_1^\top \mathbf{\delta}_1"),
+    (
+        r"\begin{cases} a & x < 0 \\ b{c} & x \ge 0 \end{cases}",
+        r"\begin{cases} a & x > 0 \\ b c & x \ge 0 \end{cases}",
+    ),
 ]
 
 
@@ -130,7 +136,21 @@ NOTATION = [
 def test_what_an_edit_leaves_alone_stays_as_its_author_wrote_it(own: str, new: str) -> None:
     found = in_notation([own], parse(own), parse(new), parse)
     assert parse(found) == parse(new)
-    kept = [word for word in (r"\partial{L}", r"\left(", r"\right)", r"\dfrac12", r"\bigl[", "{c}") if word in own]
+    kept = [
+        word
+        for word in (
+            r"\partial{L}",
+            r"\left(",
+            r"\right)",
+            r"\dfrac12",
+            r"\bigl[",
+            "{c}",
+            r"\boldsymbol{x}",
+            r"\lVert",
+            r"\bm{",
+        )
+        if word in own
+    ]
     assert all(word in found for word in kept), found
 
 

@@ -50,7 +50,8 @@ def factors(text: Text) -> Iterator[Edit]:
             cost = 1.06 if constant else 1.65
             yield text.edit(site, node.over, cause, cost, f"spurious divisor {write(node.under)}")
     for site in _scopes(text):
-        if text.slips or not _is_multiplied(text, site):
+        below = isinstance(text.parent(site), Fraction) and site.path[-1] == 1
+        if text.slips or not (below or _is_multiplied(text, site)):
             cost = 0.1 if site.path else 0.0
             for words, factor, cause, price in _constants(text):
                 yield text.edit(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from difflib import SequenceMatcher
-from itertools import product
+from difflib import Match, SequenceMatcher
+from itertools import pairwise, product
 
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Limit
@@ -16,6 +16,7 @@ from gradcheck.documents._write import write
 _LONGEST = 4000  # characters of a formula that is worth the comparison
 _BREAKS = re.compile(r"&|\\\\|\\(?:label|tag|nonumber|notag|q?quad)\b")
 _ENDS = re.compile(r"^(?:\s|&)+|(?:\s|&|\\\\)+$")
+_BARS = {"\\lVert": "\\|", "\\rVert": "\\|", "\\lvert": "|", "\\rvert": "|"}
 _INDICES = re.compile(r"[_^]\{[A-Za-z0-9]*$")
 _CASES = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}", re.DOTALL)
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)\s*$")
@@ -54,7 +55,7 @@ def _reads_as(text: str, new: Node, parse: Callable[[str], Node]) -> bool:
     if text.count("\\left") != text.count("\\right"):
         return False
     try:
-        return parse(text) == new
+        return write(parse(text)) == write(new)
     except (Refusal, Limit):
         return False
 
@@ -69,8 +70,7 @@ def _patched(text: str, before: str, after: str, late: bool, tight: bool) -> str
         own, old, new = (scan(one) for one in (text, before, after))
     except (Refusal, Limit):
         return None
-    kept = SequenceMatcher(None, _texts(own), _texts(old), autojunk=False).get_matching_blocks()
-    places = {j + k: i + k for i, j, size in kept for k in range(size)}
+    places = _aligned(_texts(own), _texts(old))
     removed: set[int] = set()
     added: dict[int, str] = {}
     for i, i_end, j, j_end in _changes(old, new):
@@ -94,6 +94,39 @@ def _patched(text: str, before: str, after: str, late: bool, tight: bool) -> str
         else:
             found, fresh = _next_to(found, chunk, apart) if fresh else found + chunk, False
     return " ".join(found.split())
+
+
+def _aligned(own: list[str], old: list[str]) -> dict[int, int]:
+    """For each old token the author's: all but braces first, then braces in pairs."""
+    plain = [[k for k, text in enumerate(texts) if text not in "{}" or not text] for texts in (own, old)]
+    pairs = [(-1, -1)]
+    for i, j, size in _matches([own[k] for k in plain[0]], [old[k] for k in plain[1]]):
+        pairs += [(plain[0][i + k], plain[1][j + k]) for k in range(size)]
+    places = {after: before for before, after in pairs[1:]}
+    ends = _closings(own), _closings(old)
+    for (i, j), (i_end, j_end) in pairwise([*pairs, (len(own), len(old))]):
+        openings = [k for k in range(i + 1, i_end) if own[k] == "{"], [k for k in range(j + 1, j_end) if old[k] == "{"]
+        for before, after in zip(*openings, strict=False):
+            places[after] = before
+            if before in ends[0] and after in ends[1]:
+                places[ends[1][after]] = ends[0][before]
+    return places
+
+
+def _closings(texts: list[str]) -> dict[int, int]:
+    """For each opening brace the place of the one that closes it."""
+    found: dict[int, int] = {}
+    stack: list[int] = []
+    for k, text in enumerate(texts):
+        if text == "{":
+            stack.append(k)
+        elif text == "}" and stack:
+            found[stack.pop()] = k
+    return found
+
+
+def _matches(one: list[str], other: list[str]) -> list[Match]:
+    return SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
 
 
 def _changes(old: list[Token], new: list[Token]) -> Iterator[tuple[int, int, int, int]]:
@@ -146,7 +179,7 @@ def _start(text: str, at: int) -> int:
 
 
 def _texts(tokens: list[Token]) -> list[str]:
-    return [f"{token.kind} {token.text}" for token in tokens]
+    return [_BARS.get(token.text, token.text) for token in tokens]
 
 
 def _place(places: dict[int, int], at: int, count: int, late: bool) -> int:

@@ -60,9 +60,11 @@ def constants(trials: int, sizes: Mapping[str, Values], scalars: Mapping[str, Va
     """All constants that a formula may lack, the likeliest first, with either sign."""
     numbers = {str(n): (float(n),) * trials for n in _NUMBERS}
     plain: list[Constant] = [Constant(None, None, (1.0,) * trials, "sign", "1")]
-    plain += _both(Number("2"), "2", numbers["2"], "factor")
+    twice, half = _both(Number("2"), "2", numbers["2"], "factor")
+    fixed = [name for name, values in sizes.items() if set(values) == {2.0}]
+    plain += [twice, *(_both(named(name), name, sizes[name], "missing-mean")[1] for name in fixed), half]
     for name, values in sizes.items():
-        plain += reversed(list(_both(named(name), name, values, "missing-mean")))
+        plain += reversed(_both(named(name), name, values, "missing-mean"))
     plain += [one for text in ("3", "4") for one in _both(Number(text), text, numbers[text], "factor")]
     for name, values in scalars.items():
         plain += _both(named(name), name, values, "missing-factor")
