@@ -211,6 +211,37 @@ NOTATIONS = {
         r"\frac{\partial v}{\partial a} = b",
         r"\frac{\partial u}{\partial a} = b",
     ),
+    "steps of a recurrence": (
+        [
+            r"with $W \in \mathbb{R}^{n \times n}$, $U \in \mathbb{R}^{n \times d}$, $x_t \in \mathbb{R}^d$, "
+            r"$h_{t-1} \in \mathbb{R}^n$",
+            r"h_t = \tanh(W h_{t-1} + U x_t)",
+        ],
+        r"\frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2) W",
+        r"\frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t) W",
+    ),
+    "layers above": (
+        [
+            r"with $W^{(1)} \in \mathbb{R}^{h \times d}$, $W^{(2)} \in \mathbb{R}^{k \times h}$, $x \in \mathbb{R}^d$",
+            r"a^{(1)} = \tanh(W^{(1)} x)",
+            r"z^{(2)} = W^{(2)} a^{(1)}",
+        ],
+        r"\frac{\partial L}{\partial a^{(1)}} = W^{(2)\top} \frac{\partial L}{\partial z^{(2)}}",
+        r"\frac{\partial L}{\partial a^{(1)}} = 2 W^{(2)\top} \frac{\partial L}{\partial z^{(2)}}",
+    ),
+    "a family of vectors": (
+        [
+            r"a_i = \frac{\exp(q^\top k_i)}{\sum_{j=1}^n \exp(q^\top k_j)}",
+            r"with $q, k_i \in \mathbb{R}^d$",
+        ],
+        r"\frac{\partial a_i}{\partial q} = a_i \left(k_i - \sum_{j=1}^n a_j k_j\right)",
+        r"\frac{\partial a_i}{\partial q} = a_i \left(k_i + \sum_{j=1}^n a_j k_j\right)",
+    ),
+    "a Jacobian by its name": (
+        [r"f(x) = W x", r"with $W \in \mathbb{R}^{m \times n}$ and $x \in \mathbb{R}^n$"],
+        r"J_f(x) = W",
+        r"J_f(x) = 2 W",
+    ),
     "hyperbolic functions": (
         [r"y = \tanh x"],
         r"\frac{dy}{dx} = \operatorname{sech}^2 x",

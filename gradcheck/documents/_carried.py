@@ -11,7 +11,7 @@ from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._statements import chains
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Product, Script, walk
+from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Number, Product, Script, walk
 
 _EQUALITIES = ("=", ":=", "=:", "\\in")
 
@@ -43,8 +43,9 @@ def stem(node: Node) -> str:
         return key_of(node)
     indices = [key_of(letter) for item in items_of_subscript(node.sub)[0] for letter in letters(item)]
     plain = all(len(one) == 1 and one.islower() for one in indices)
-    rest = Script(node.base, None if plain else node.sub, None, node.primes)
-    return key_of(rest) if rest.sub is not None or rest.primes else key_of(node.base)
+    layer = node.sup if isinstance(node.sup, Group) and isinstance(node.sup.body, Number) else None
+    rest = Script(node.base, None if plain else node.sub, layer, node.primes)
+    return key_of(rest) if rest.sub is not None or rest.primes or layer is not None else key_of(node.base)
 
 
 def with_carried(parts: Sequence[list[Display]]) -> Iterator[list[Display]]:

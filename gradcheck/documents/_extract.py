@@ -52,11 +52,13 @@ def read_file(path: str | Path) -> Document:
     OSError
         If a file cannot be read, or is none.
     ValueError
-        For a suffix that is not admitted.
+        For a suffix that is not admitted, or a document that is no UTF-8.
     """
     kind = kind_of(path)
     beside = Path(f"{path}{SIDECAR}")
     text = _text(Path(path), LARGEST)
+    if isinstance(text, Fault) and text.cause is None:
+        raise ValueError(f"{path}:{text.line}: {text.message}")
     if isinstance(text, Fault):
         return Document(str(path), faults=(text,))
     sidecar = _text(beside, LARGEST_SIDECAR) if beside.is_file() else None
@@ -76,7 +78,7 @@ def _text(path: Path, largest: int) -> str | Fault:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return Fault(line, column, f"no UTF-8: {error.reason}")
+        return Fault(line, column, f"no UTF-8: {error.reason} at byte {error.start}")
     return text if len(text) <= largest else _too_large(text, largest)
 
 

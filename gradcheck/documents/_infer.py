@@ -145,7 +145,7 @@ def _contradictions(symbols: Symbols, usage: Usage, ranks: dict[str, int]) -> di
         declared = key not in ranks and symbol is not None and symbol.axes is not None
         rank = len(symbol.axes or ()) if declared and symbol is not None else ranks.get(key, 0)
         others = [count for count in counts if count != rank]
-        if others and sum(counts[count] for count in others) * _SLIPS >= counts.total():
+        if others and key not in symbols.families and sum(counts[count] for count in others) * _SLIPS >= counts.total():
             found[key] = f"{key} has {rank} axes and {others[0]} indices"
     return found
 

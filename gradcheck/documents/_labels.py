@@ -140,7 +140,7 @@ def _values(tree: Node) -> Iterator[str]:
     """The letters that stand for values: in no subscript, comparison in brackets, or list of arguments."""
     match tree:
         case Name(text=text):
-            yield text
+            yield from (text, text.partition("_{")[0])
         case Script(base=base, sup=sup):
             for part in (base, sup):
                 yield from () if part is None else _values(part)

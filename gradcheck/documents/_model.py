@@ -18,6 +18,7 @@ from gradcheck.documents._classify import (
     head_in,
     is_unspecified,
 )
+from gradcheck.documents._declared import declare_spaces
 from gradcheck.documents._definitions import Definitions
 from gradcheck.documents._entries import Define, OpTie
 from gradcheck.documents._errors import Refusal
@@ -34,9 +35,10 @@ from gradcheck.documents._losses import (
 )
 from gradcheck.documents._matrices import declare_matrices, declare_sigmoid
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
-from gradcheck.documents._prose import declare_space, keep_inline
+from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._spaces import size_from
+from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
 from gradcheck.documents._tree import Accent, Name, Node, Product, Script, walk
@@ -119,6 +121,7 @@ class _Builder:
         self.ties: list[Tie] = []
         self.notes: list[str] = []
         self.prefixes: tuple[str, ...] = ()
+        self.indices: set[str] = set()
 
     def block(self, statements: Sequence[Statement]) -> Block:
         symbols = self.symbols
@@ -132,8 +135,7 @@ class _Builder:
         self._options()
         self._declared()
         items = self._renamed(self._items(statements))
-        for item in items:
-            declare_space(item, symbols, lambda text: self._parsed(text, 0))
+        declare_spaces(items, symbols, self.indices)
         for item in items:
             item.kind = classified(item, symbols)
             self._size(item)
@@ -300,10 +302,12 @@ class _Builder:
 
     def _renamed(self, items: list[Item]) -> list[Item]:
         """With names such as `W_1` and `dW` as one name."""
+        name_steps(items, self.symbols)
         stated = [item for item in items if item.kind is not Kind.ALONE]
         heads = [item.head for item in stated if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
         functions = parameters_of(heads)
         labels = Labels(self.symbols, [item.readable for item in stated], heads)
+        self.indices = labels.indices
         self.prefixes = prefixes_in(self.symbols, [item.readable for item in stated], heads)
 
         def named(tree: Node) -> Node:

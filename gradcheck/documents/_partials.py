@@ -25,31 +25,44 @@ from gradcheck.documents._tree import (
 
 
 def parameters_of(heads: Sequence[Node]) -> dict[str, frozenset[str]]:
-    """The functions of several letters that left sides `f(x, y)` define, with these letters."""
+    """The functions that left sides `f(x, y)` define, with the letters that they are functions of."""
     found: dict[str, frozenset[str]] = {}
     for head in heads:
         if isinstance(head, Product) and len(head.factors) == 2 and not head.operators[0]:
             name, group = head.factors
             if isinstance(name, Name) and isinstance(group, Group) and group.kind == "(":
                 arguments = items_of(group.body)
-                if len(arguments) > 1 and all(isinstance(argument, Name) for argument in arguments):
+                if all(isinstance(argument, Name) for argument in arguments):
                     found[name.text] = frozenset(key_of(argument) for argument in arguments)
     return found
 
 
 def with_partials(tree: Node, functions: Mapping[str, frozenset[str]]) -> Node:
-    """A tree with `f_x` and `f_{xy}` as derivatives, where f is a function of x and y."""
+    """A tree with `f_x` and `f_{xy}`, where f is a function of x and y, and `J_f(x)` as derivatives."""
+    if jacobian := _jacobian(tree, functions):
+        return jacobian
     if isinstance(tree, Script) and isinstance(tree.base, Name) and tree.sub is not None and not tree.primes:
-        by = letters(tree.sub)
-        if len(by) <= 2 and all(
-            isinstance(name, Name) and name.text in functions.get(tree.base.text, ()) for name in by
-        ):
+        by, admitted = letters(tree.sub), functions.get(tree.base.text, frozenset[str]())
+        if len(by) <= 2 <= len(admitted) and all(isinstance(name, Name) and name.text in admitted for name in by):
             found: Node = tree.base
             for name in by:
                 found = Derivative("\\partial", found, name, at=tree.at)
             return found if tree.sup is None else Script(Group("(", found), None, tree.sup, at=tree.at)
     below = children(tree)
     return rebuilt(tree, tuple(with_partials(child, functions) for child in below)) if below else tree
+
+
+def _jacobian(tree: Node, functions: Mapping[str, frozenset[str]]) -> Node | None:
+    """`J_f(x)` as the derivative of f by x."""
+    if not isinstance(tree, Product) or len(tree.factors) != 2 or tree.operators[0]:
+        return None
+    name, group = tree.factors
+    if not isinstance(name, Script) or key_of(name.base) not in ("J", "\\mathbf{J}") or not isinstance(group, Group):
+        return None
+    is_known = isinstance(name.sub, Name) and name.sub.text in functions and name.sup is None and not name.primes
+    return (
+        Derivative("\\partial", name.sub, group.body, at=tree.at) if is_known and isinstance(group.body, Name) else None
+    )
 
 
 def define_columns(items: Sequence[Item], symbols: Symbols) -> None:

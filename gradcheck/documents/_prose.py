@@ -1,13 +1,12 @@
-"""Formulas in running text: which of them are definitions, and not remarks; and what is declared there."""
+"""Formulas in running text: which of them are definitions, and not remarks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gradcheck.documents._carried import stem
-from gradcheck.documents._classify import Item, plain
-from gradcheck.documents._spaces import size_from, space_axes
-from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
+from gradcheck.documents._classify import Item
+from gradcheck.documents._symbols import Symbols, items_of_subscript
 from gradcheck.documents._tree import Big, Name, Node, Number, Script, walk
 
 
@@ -40,25 +39,3 @@ def _indices(tree: Node) -> list[Name]:
     return [
         part for sub in subs for item in items_of_subscript(sub)[0] for _, part in walk(item) if isinstance(part, Name)
     ]
-
-
-def declare_space(item: Item, symbols: Symbols, parsed: Callable[[str], object]) -> None:
-    """`X \\in \\mathbb{R}^{C \\times N}` declares X."""
-    members = item.statement.members
-    if len(members) != 2 or members[1].relation != "\\in":
-        return
-    axes = space_axes(members[1].text)
-    names = item.trees[0]
-    if axes is None or not isinstance(names, Node):
-        return
-    sizes = []
-    for axis in axes:
-        tree = parsed(axis)
-        size = size_from(tree) if isinstance(tree, Node) else None
-        if size is None:
-            return
-        sizes.append(size)
-    for node in getattr(names, "items", (names,)):
-        found = symbols.find(node)
-        if plain(node) and (found is None or found.symbol.axes is None):
-            symbols.declare(key_of(node), sizes)

@@ -136,6 +136,8 @@ class Symbols:
         Whether juxtaposed arrays multiply entry by entry.
     einsum
         Whether repeated indices are summed.
+    families
+        Keys of arrays whose first index counts vectors or matrices, as in `x_i \\in \\mathbb{R}^d`.
     assumed
         Relations that the sizes fulfil.
     """
@@ -149,6 +151,7 @@ class Symbols:
     ranges: dict[str, tuple[Size | None, Size]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    families: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     assumed: tuple[tuple[Size, str, Size], ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
