@@ -16,9 +16,12 @@ def bars_of(tokens: list[Token]) -> dict[int, str]:
     left = {level: sum(1 for other in levels.values() if other == level) for level in set(levels.values())}
     opened: dict[tuple[int, str], int] = {}
     roles: dict[int, str] = {}
+    bodies = {_body(tokens, k) for k, token in enumerate(tokens) if token.text in BIG}
     for k, level in levels.items():
         before = tokens[k - 1] if k else None
-        expected = before is None or before.text in _BEFORE_OPERAND or roles.get(k - 1) in ("open", "given")
+        expected = (
+            k in bodies or before is None or before.text in _BEFORE_OPERAND or roles.get(k - 1) in ("open", "given")
+        )
         if not opened.get(level, 0) and not expected and tokens[k + 1].text == "_":
             roles[k] = "at"
         elif opened.get(level, 0) and not expected:
@@ -31,6 +34,19 @@ def bars_of(tokens: list[Token]) -> dict[int, str]:
             opened[level] = opened.get(level, 0) + 1
         left[level] -= 1
     return roles
+
+
+def _body(tokens: list[Token], k: int) -> int:
+    """Where the scripts of a big operator end."""
+    k += 1
+    while tokens[k].text in ("_", "^"):
+        k, depth = k + 1, 0
+        while tokens[k].kind != "stop":
+            depth += (tokens[k].text == "{") - (tokens[k].text == "}")
+            k += 1
+            if not depth:
+                break
+    return k
 
 
 def _levels(tokens: list[Token]) -> dict[int, tuple[int, str]]:
