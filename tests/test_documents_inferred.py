@@ -176,3 +176,19 @@ def test_letters_below_the_weights_of_gates_are_part_of_their_names() -> None:
         r"\frac{\partial L}{\partial o} = \frac{\partial L}{\partial c} \odot f",
     ]
     assert _verdicts(*gates, *cell, *claims) == ["DEF"] * 4 + ["PASS", "FAIL"]
+
+
+def test_e_to_a_power_is_no_array_of_that_name() -> None:
+    scores = [r"e_t = \tanh(x_t)", r"a_t = \frac{e^{e_t}}{\sum_s e^{e_s}}"]
+    claims = [
+        r"\frac{\partial a_t}{\partial e_s} = a_t ([t = s] - a_s)",
+        r"\frac{\partial a_t}{\partial e_s} = a_s ([t = s] - a_s)",
+    ]
+    assert _verdicts(*scores, *claims) == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+def test_members_and_owners_of_sets_run_along_one_size() -> None:
+    forward = r"m_{if} = \sum_{j \in N(i)} A_{ij} x_{jf}"
+    right = r"\frac{\partial L}{\partial x_{jf}} = \sum_{i : j \in N(i)} A_{ij} \frac{\partial L}{\partial m_{if}}"
+    wrong = r"\frac{\partial L}{\partial x_{jf}} = \sum_{i : j \in N(i)} A_{ji} \frac{\partial L}{\partial m_{if}}"
+    assert _verdicts(forward, right, wrong) == ["DEF", "PASS", "FAIL"]

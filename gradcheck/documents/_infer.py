@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.documents._extents import Extents
@@ -96,6 +96,8 @@ def infer_shapes(
             axes.name((number, name), size)
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
+    for number, member, owner in _memberships(formulas):
+        axes.join((number, member), (number, owner))
     windows.name()
     found = set()
     for key, rank in ranks.items():
@@ -195,6 +197,21 @@ def infer_sets(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
                     known = family is None or symbols.symbol(key_of(family)) is not None
                     if family is not None and size is not None and not known:
                         symbols.subsets(key_of(family), size)
+
+
+def _memberships(formulas: Sequence[Sequence[Node]]) -> Iterator[tuple[int, str, str]]:
+    """The j and i of `j \\in N(i)`, with the number of the formula: they run along one size."""
+    for number, trees in enumerate(formulas):
+        for tree in trees:
+            for _, node in walk(tree):
+                if isinstance(node, Relation) and node.operators == ("\\in",) and _family(node.operands[1]):
+                    family = node.operands[1]
+                    group = family.factors[1] if isinstance(family, Product) else None
+                    owner = (
+                        group.body if isinstance(group, Group) else family.sub if isinstance(family, Script) else None
+                    )
+                    if isinstance(owner, Name) and isinstance(node.operands[0], Name):
+                        yield number, node.operands[0].text, owner.text
 
 
 def _family(node: Node) -> Node | None:

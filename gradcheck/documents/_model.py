@@ -126,8 +126,9 @@ class _Builder:
     def block(self, statements: Sequence[Statement]) -> Block:
         symbols = self.symbols
         displayed = [member.text for one in statements for member in one.members if not one.display.inline]
-        ones = [text for text in displayed if _FROM_ONE.search(text)]
-        symbols.base = int(bool(ones) and not any(_FROM_ZERO.search(text) for text in displayed))
+        sums = [member.text for one in statements for member in one.members]
+        ones = [text for text in sums if _FROM_ONE.search(text)]
+        symbols.base = int(bool(ones) and not any(_FROM_ZERO.search(text) for text in sums))
         if ones and not symbols.base:
             self.notes.append("sums begin at 0 and at 1 in one block: indices count from 0")
         symbols.words |= {match[1] for text in displayed if (match := _CALLED.fullmatch(text.strip()))}

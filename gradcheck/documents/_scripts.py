@@ -88,8 +88,10 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
         raise Undeclared(write(sup), sup.at, f"superscript {write(sup)} is not part of a declared name")
     if isinstance(sup, Name) and sup.text in ("*", "+", "-", "\\dagger", "\\star"):
         raise Undeclared(sup.text, sup.at, f"superscript {sup.text} is not part of a declared name")
-    if isinstance(base, e.Extent) and base.key == "e" and not isinstance(sup, Number):  # no power of a size
-        base = e.Constant(math.e, at=at)
+    if isinstance(base, e.Extent | e.Variable) and base.key == "e" and not isinstance(sup, Number):
+        symbol = own.symbols.symbol("e")
+        if isinstance(base, e.Extent) or (symbol is not None and own.symbols.rank(symbol)):
+            base = e.Constant(math.e, at=at)  # no power of a size or an array
     return e.Power(base, own.value(sup), at=at)
 
 
