@@ -10,7 +10,7 @@ from gradcheck.documents import _expression as e
 from gradcheck.documents._beyond import said_of, with_zeros
 from gradcheck.documents._branches import tried, with_untaken
 from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
-from gradcheck.documents._clock import heed
+from gradcheck.documents._clock import TimeUp, heed
 from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
@@ -171,7 +171,10 @@ class Checker:
             heed()
             return self._read(item, member, tree, before)
         except Exception as error:  # whatever it is, it is told of this member, and the others are checked
-            return self._refused(item, member, error, before)
+            try:
+                return self._refused(item, member, error, before)
+            except TimeUp as late:
+                return self._refused(item, member, late, before)
 
     def _read(self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[Judged]) -> Judged:
         """What is wrong for want of a declaration is not."""
@@ -180,6 +183,9 @@ class Checker:
         except Outside as error:
             if beyond := self._beyond(item, member, tree, before):
                 return beyond
+            if not self.block.outside:
+                name = f"{error.message}; outside: says what stands there"
+                raise Undeclared(name, error.at, name) from error
             wrong: Wrong = error
         except Dangling:
             raise
