@@ -54,7 +54,7 @@ def complete(text: str, report: DocumentReport) -> None:
 def test_a_slow_machine_gives_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = check(WRONG).results
     seconds = itertools.count(step=5)
-    monkeypatch.setattr(time, "perf_counter", lambda: next(seconds))
+    monkeypatch.setattr(time, "thread_time", lambda: next(seconds))
     assert check(WRONG, time_limit=1e9).results == quick
     assert {one.cause for one in quick if one.verdict is Verdict.FAIL} >= {"sign"}
 
@@ -64,7 +64,7 @@ def test_what_the_time_does_not_reach_is_told_and_nothing_else_changes(monkeypat
     for most in (0, 40, 160, 640, 2560):
         seconds = itertools.count()
         with monkeypatch.context() as patched:
-            patched.setattr(time, "perf_counter", lambda seconds=seconds: next(seconds))
+            patched.setattr(time, "thread_time", lambda seconds=seconds: next(seconds))
             report = check(WRONG, time_limit=most)
         complete(WRONG, report)
         by_place = {one.place: one for one in whole}
@@ -124,9 +124,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_cheap_and_loses_no_formula(name: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     report = check(HOSTILE[name])
-    assert time.process_time() - began < 10
+    assert time.thread_time() - began < 10
     complete(HOSTILE[name], report)
     assert all(one.cause for one in report.results if "too large" in one.message or "nested" in one.message)
 

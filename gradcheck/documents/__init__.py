@@ -51,7 +51,7 @@ def check(
     search
         Budget of the search for the cause of a failure, in evaluated terms; those of a document get three together.
     time_limit
-        Seconds; what is not done then is UNSUPPORTED with cause "limit-time".
+        Seconds of computing; what is not done then is UNSUPPORTED with cause "limit-time".
 
     Returns
     -------

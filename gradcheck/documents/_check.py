@@ -82,7 +82,10 @@ class Checker:
                 continue
             if not item.statement.continues:
                 chain = []
-            members = self.statement(item, chain)
+            try:
+                members = self.statement(item, chain)
+            except Exception as error:  # whatever it is, it is told of this statement, and the others are checked
+                members = self._given_up(item, error)
             chain += members
             self.members += members
 
@@ -227,6 +230,11 @@ class Checker:
                 self.kinks = Kinks(self.symbols, self.block.ties, self.draws.seed)
                 self.draws.forget()
         return self._checked(item, member, tree, before)
+
+    def _given_up(self, item: Item, error: Exception) -> list[Judged]:
+        verdict, cause, message = told(error)
+        members = [member for member, _ in item.rights] or list(item.statement.members[:1])
+        return [Judged(self._result(item, member, verdict, message, cause=cause)) for member in members]
 
     def _refused(self, item: Item, member: Member, error: Exception, before: Sequence[Judged] = ()) -> Judged:
         verdict, cause, message = told(error)

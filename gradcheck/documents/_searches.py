@@ -9,6 +9,7 @@ from gradcheck.documents._budget import Budget
 from gradcheck.documents._check import Checker, Judged
 from gradcheck.documents._clock import TimeUp
 from gradcheck.documents._explain import explained
+from gradcheck.documents._refusals import told
 from gradcheck.documents._results import Result, Verdict
 
 SEARCH = 20_000_000  # for one failure
@@ -42,6 +43,7 @@ def _explained(checker: Checker, one: Judged, failure: Result, budget: Budget) -
         return failure
     try:
         return explained(*one.stated, failure, checker.block, one.worlds or checker.worlds, budget)
-    except TimeUp:
-        said = "the time was up before its cause was found"
+    except Exception as error:  # the failure stands, whatever stops the search
+        up = isinstance(error, TimeUp)
+        said = "the time was up before its cause was found" if up else f"no cause is known: {told(error)[2]}"
         return replace(failure, message=f"{failure.message}; {said}" if failure.message else said)
