@@ -171,3 +171,75 @@ def test_an_entry_of_a_function_is_written_behind_its_argument(function: str, si
     text += f"\\[ \\frac{{\\partial {function}_i}}{{\\partial z_j}} = {function}_i ([i=j] {sign} {function}_j) \\]\n"
     assert verdicts(text, "")[1] == verdict
     assert verdicts(text, "shapes: z[K]\n")[1] == verdict
+
+
+def test_macros_and_columns_are_read_in_markdown_as_in_latex() -> None:
+    text = "$$\n\\newcommand{\\vx}{\\mathbf{x}}\n$$\n\n<!-- gradcheck shapes: \\vx[n] A[n,n] -->\n\n"
+    text += "\\begin{alignat}{2}\nh &= \\vx^\\top A \\vx, &\\quad \\frac{\\partial h}{\\partial A} &= \\vx \\vx^\\top\n"
+    text += "\\end{alignat}\n"
+    assert [(one.line, one.verdict.value) for one in check(text).results] == [(8, "DEF"), (8, "PASS")]
+
+
+def test_a_loss_has_all_the_outputs_that_are_declared_of_it() -> None:
+    text = "\\[ h_i = a_i b_i \\]\n\\[ c_i = a_i + b_i \\]\n"
+    text += "\\[ \\frac{\\partial L}{\\partial a_i} = \\bar h_i b_i + \\bar c_i \\]\n"
+    shapes = "shapes: a[K] b[K] h[K] c[K]\n"
+    assert verdicts(text, shapes + "loss: L; \\bar h=dL/dh\nloss: L; \\bar c=dL/dc\n") == ["DEF", "DEF", "PASS"]
+    assert verdicts(text, shapes + "loss: L; \\bar h=dL/dh \\bar c=dL/dc\n") == ["DEF", "DEF", "PASS"]
+
+
+def test_a_gradient_of_what_leads_to_another_output_is_a_name() -> None:
+    text = "\\[ y_i = \\tanh(x_i) \\]\n\\[ z_i = y_i^2 \\]\n\\[ g_i = 2 h_i y_i \\]\n"
+    text += "\\[ \\frac{\\partial L}{\\partial x_i} = g_i (1 - y_i^2) \\]\n"
+    declared = "shapes: x[N] y[N] z[N]\nloss: L; g=dL/dy\nloss: L; h=dL/dz\n"
+    assert verdicts(text, declared) == ["DEF", "DEF", "PASS", "PASS"]
+
+
+def test_an_interior_wants_indices_outside_to_be_something() -> None:
+    with pytest.raises(AnnotationError, match="got error beside interior"):
+        check(WINDOW, kind="latex", sidecar=WINDOWS + "interior: 1\noutside: error\n")
+
+
+@pytest.mark.parametrize(("outside", "verdict"), [("error", "FAIL"), ("zero", "PASS"), ("drop", "PASS")])
+def test_a_derivative_by_an_entry_outside_is_what_outside_says(outside: str, verdict: str) -> None:
+    text = WINDOW + "\\[ \\frac{\\partial L}{\\partial x_i} = \\sum_k \\frac{\\partial L}{\\partial y_{i-k}} w_k \\]\n"
+    assert verdicts(text, f"{WINDOWS}outside: {outside}\n") == ["DEF", "PASS", verdict]
+
+
+UNEXPLAINED = r"""
+\[ y_{nm} = \sum_d x_{nd} w_{dm} \]
+\[ \frac{\partial L}{\partial w_{dm}} = \sum_n %s_{nm} x_{nd} \]
+\[ \frac{\partial L}{\partial x_{nd}} = \sum_m %s_{nm} w_{%s} \]
+"""
+
+
+@pytest.mark.parametrize("name", ["g", "G", "\\Delta", "\\bar{y}", "\\mathbf{g}"])
+def test_a_name_that_only_gradients_have_is_the_upstream_gradient(name: str) -> None:
+    assert verdicts(UNEXPLAINED % (name, name, "dm"), "") == ["DEF", "PASS", "PASS"]
+    assert verdicts(UNEXPLAINED % (name, name, "md"), "") == ["DEF", "PASS", "FAIL"]
+
+
+def test_a_name_that_nothing_explains_is_not_drawn_at_random() -> None:
+    assert verdicts(UNEXPLAINED % ("g", "h", "dm"), "") == ["DEF", "UNDECLARED", "UNDECLARED"]
+    assert verdicts(UNEXPLAINED % ("g", "h", "dm"), "loss: L; g=dL/dy") == ["DEF", "PASS", "UNDECLARED"]
+
+
+def test_a_function_has_the_shape_that_the_text_says_it_gives() -> None:
+    text = "\\[ \\phi : \\mathbb{R}^{n} \\to \\mathbb{R}^{(hw) \\times d}, \\quad Y = \\phi(x) W \\]\n"
+    text += "\\[ \\frac{\\partial L}{\\partial W} = \\phi(x)^\\top \\frac{\\partial L}{\\partial Y} \\]\n"
+    declared = "shapes: x[n] W[d,m] Y[w*h,m]\ncalls: \\phi\nloss: L; dL/dY\n"
+    assert verdicts(text, declared) == ["SHAPE", "DEF", "PASS"]
+
+
+def test_a_chain_defines_the_function_in_it() -> None:
+    text = "\\[ y = f(x) = x^2 + x \\]\n\\[ \\frac{\\partial L}{\\partial x_i} = g_i f'(x_i) = g_i (2 x_i + 1) \\]\n"
+    declared = "shapes: x[N] y[N]\ncalls: f\nmode: elementwise\nloss: L; g=dL/dy\n"
+    assert verdicts(text, declared) == ["DEF", "PASS", "PASS", "PASS"]
+    assert verdicts(text.replace("2 x_i", "3 x_i"), declared) == ["DEF", "PASS", "PASS", "FAIL"]
+
+
+def test_a_function_with_a_declared_shape_is_no_constant() -> None:
+    text = "\\[ y = f(x) \\]\n\\[ \\frac{\\partial L}{\\partial x_j} = \\sum_i g_i \\frac{\\partial f_i(x)}{\\partial x_j} \\]\n"
+    declared = "shapes: x[N] y[M] f[M]\ncalls: f\nloss: L; g=dL/dy\n"
+    assert verdicts(text, declared) == ["DEF", "PASS"]
+    assert verdicts(text.replace("\\sum_i g_i", "\\sum_i"), declared) == ["DEF", "FAIL"]

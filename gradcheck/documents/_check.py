@@ -9,7 +9,7 @@ from typing import Any
 from gradcheck.documents import _expression as e
 from gradcheck.documents._beyond import said_of, with_zeros
 from gradcheck.documents._branches import tried, with_untaken
-from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_unspecified
+from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_stand_in, is_unspecified
 from gradcheck.documents._clock import TimeUp, heed
 from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
@@ -260,6 +260,8 @@ class Checker:
         if is_unspecified(tree, self.symbols):
             return Judged(self._result(item, member, Verdict.DEF, "a function that is not specified"))
         owner = self.block.owns(item)
+        if item.defines and not owner and is_stand_in(tree, self.symbols):
+            return Judged(self._result(item, member, Verdict.DEF, "a function that is only named"))
         head = elaborate(item.head, self.symbols)
         stated = elaborate(tree, self.symbols, head, conditions=tuple(item.conditions))
         if head.expression == stated.expression:

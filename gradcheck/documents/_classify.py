@@ -72,6 +72,14 @@ def plain(tree: object) -> bool:
     )
 
 
+def is_stand_in(tree: Node, symbols: Symbols) -> bool:
+    """Whether a tree is `g(X, F)` with a function that is declared, and defined nowhere."""
+    called = isinstance(tree, Product) and len(tree.factors) == 2 and isinstance(tree.factors[1], Group)
+    found = symbols.find(tree.factors[0]) if called and isinstance(tree, Product) else None
+    unknown = found is not None and found.symbol.kind == "function" and found.symbol.definition is None
+    return unknown and all(plain(argument) for argument in arguments(tree))
+
+
 def is_unspecified(tree: Node, symbols: Symbols) -> bool:
     """Whether a tree is `g(X, F)` with a function of which nothing is known."""
     return (

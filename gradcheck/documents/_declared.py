@@ -26,9 +26,13 @@ def declare_spaces(items: Sequence[Item], symbols: Symbols, indices: Collection[
     """
     for item in items:
         members, names = item.statement.members, item.trees[0]
-        if len(members) != 2 or members[1].relation != "\\in" or not isinstance(names, Node):
+        relations = [member.relation for member in members[1:]]
+        if relations not in (["\\in"], [":", "\\rightarrow"]) or not isinstance(names, Node):
             continue
-        sizes = _sizes(members[1].text, symbols)
+        sizes = _sizes(members[-1].text, symbols)
+        if len(relations) > 1:
+            _declare_function(names, sizes, symbols)
+            continue
         for node in items_of(names) if sizes is not None else ():
             found = symbols.find(node)
             if isinstance(node, Script) and isinstance(node.sub, Name) and node.sub.text in indices and not found:
@@ -36,6 +40,13 @@ def declare_spaces(items: Sequence[Item], symbols: Symbols, indices: Collection[
                 symbols.families |= {symbols.declare(key_of(node.base), [symbols.dim(count), *(sizes or ())])}
             elif plain(node) and (found is None or found.symbol.axes is None):
                 symbols.declare(key_of(node), sizes)
+
+
+def _declare_function(node: Node, sizes: list[Size] | None, symbols: Symbols) -> None:
+    """`f : A \\to \\mathbb{R}^{C \\times N}` says what an f gives that is declared to be called."""
+    found = symbols.find(node)
+    if found is not None and found.symbol.kind == "function" and found.symbol.axes is None and sizes:
+        symbols.function(key_of(node), sizes)
 
 
 def _sizes(space: str, symbols: Symbols) -> list[Size] | None:

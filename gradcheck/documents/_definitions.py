@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,10 +14,23 @@ from gradcheck.documents._records import Limit
 from gradcheck.documents._repair import repaired
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tied import Tie, trial_of
-from gradcheck.documents._tree import Name, Node, Relation, Script, walk
+from gradcheck.documents._tree import Name, Node, Product, Relation, Script, walk
 from gradcheck.documents._world import World, defined
 
 _UNBOUND = "nothing tells the range of index "
+
+
+def define_functions(symbols: Symbols, items: Sequence[Item]) -> None:
+    """`y = f(x) = x^2` says what f is, where it is called and nothing else does."""
+    for item in items:
+        rights = [tree for _, tree in item.rights]
+        for call, right in pairwise(rights) if item.defines else ():
+            if not isinstance(call, Product) or not isinstance(right, Node):
+                continue
+            found = symbols.find(call.factors[0])
+            head = head_in(call, symbols, right) if found and found.symbol.kind == "function" else None
+            if found and head is not None and head.parameters and found.symbol.axes is None:
+                symbols.define(head.name, head.definition(right))
 
 
 class Definitions:

@@ -142,7 +142,7 @@ def _without_macros(source: Source) -> list[Display]:
     if not source.macros and not any("\\newcommand" in one.text or "\\def" in one.text for one in source.displays):
         return source.displays
     kept = []
-    macros = dict(source.macros)
+    macros = source.macros = dict(source.macros)
     for display in source.displays:
         defined, places = macros_of(display.text)
         macros |= defined

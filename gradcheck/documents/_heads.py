@@ -75,6 +75,9 @@ def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
         if isinstance(last, Script) and isinstance(last.base, Group) and last.sup is None and not built_in:
             called = Product(tree.operators, (*tree.factors[:-1], last.base))  # f(x)_i is [f(x)]_i
             return head_of(Script(Group("[", called), last.sub), symbols, right)
+        if len(tree.factors) == 3 and isinstance(last, Group) and last.kind == "[":  # and so is f(x)[i]
+            called = Product(tree.operators[:1], tree.factors[:2])
+            return head_of(Script(Group("[", called), last.body), symbols, right)
         return _applied(tree, symbols, right)
     if isinstance(tree, Script) and isinstance(tree.base, Group):
         inner = head_of(tree.base.body, symbols, right)

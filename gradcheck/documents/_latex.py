@@ -136,9 +136,7 @@ class _Scanner:
         if stop < 0:
             self.source.fault(match.start(), f"\\begin{{{name}}} is not closed")
             return match.end()
-        columns = re.compile(r"\s*\{\d+\}").match(self.text, match.end()) if "alignat" in name else None
-        start = columns.end() if columns else match.end()
-        self.source.display(start, self.text[start:stop], name)
+        self.source.display(match.end(), self.text[match.end() : stop], name)
         return stop + len(close)
 
     def _delimited(self, match: re.Match[str]) -> int:

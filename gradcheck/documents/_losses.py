@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from gradcheck.documents._classify import Item, Kind, arguments, is_gradient, is_unspecified, plain
+from gradcheck.documents._entries import Loss
 from gradcheck.documents._gradients import names_in, schemed
 from gradcheck.documents._symbols import Symbols, key_of, spellings
 from gradcheck.documents._tree import Accent, Derivative, Group, Name, Node, Product, Script, walk
@@ -103,15 +104,35 @@ def more_upstreams(
             if name in heads
             else ()
         )
-        if any(_depends(heads, symbols, of, other) for other in right if other != of):
+        if any(depends(heads, symbols, of, other) for other in right if other != of):
             return []  # differentials: what goes in comes first
     whole = [
         k
         for k in heads
-        if k not in {*of_name, *of_name.values()} and all(_depends(heads, symbols, k, of) for _, of in found)
+        if k not in {*of_name, *of_name.values()} and all(depends(heads, symbols, k, of) for _, of in found)
     ]
     loss = losses[0] if losses else whole[-1] if whole else "L"
     return [(name, loss, of, heads.get(name, items[0])) for name, of in found]
+
+
+def declare_loss(symbols: Symbols, items: Sequence[Item], loss: Loss) -> None:
+    """A declared loss: with more outputs than before, or with outputs that those before lead to."""
+    key = symbols.key(loss.name)
+    if not loss.upstream:
+        if symbols.symbol(key) is None:
+            symbols.declare(loss.name, None)
+        return
+    known = symbols.symbol(key)
+    before = [(name if not name.startswith("d ") else "", of) for name, of in (known.terms if known else ())]
+    pairs = list(
+        dict.fromkeys([*before, *((one.name, symbols.resolved(symbols.key(one.of))) for one in loss.upstream)])
+    )
+    heads = {symbols.resolved(item.defines.name): item for item in items if item.defines}
+    inner = [pair for pair in pairs if any(depends(heads, symbols, of, pair[1]) for _, of in pairs if of != pair[1])]
+    symbols.loss(loss.name, [pair for pair in pairs if pair not in inner] or pairs)
+    for name, of in inner if len(inner) < len(pairs) else ():
+        if name:
+            symbols.gradient(name, loss.name, of)
 
 
 def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
@@ -128,7 +149,7 @@ def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[U
                 symbols.gradient(name, loss, of)
             continue
         outputs = {symbols.resolved(of) for _, of in pairs}
-        inner = {of for of in outputs if any(_depends(heads, symbols, other, of) for other in heads if other != of)}
+        inner = {of for of in outputs if any(depends(heads, symbols, other, of) for other in heads if other != of)}
         last = [(name, of) for name, of in pairs if symbols.resolved(of) not in inner]
         sure = [pair for pair in last if pair in explicit or symbols.resolved(pair[1]) in heads]
         if not sure and not any(pair in explicit for pair in pairs):
@@ -171,13 +192,13 @@ def infer_losses(symbols: Symbols, items: Sequence[Item]) -> None:
                 by = symbols.resolved(stem(node.by, symbols)) if plain(node.by) else ""
                 if symbols.symbol(key) is not None or key in heads or key in inner or not by:
                     continue
-                last = [k for k in heads if not any(_depends(heads, symbols, o, k) for o in heads if o != k)]
-                outputs = [k for k in last if k == by or _depends(heads, symbols, k, by)] or last
+                last = [k for k in heads if not any(depends(heads, symbols, o, k) for o in heads if o != k)]
+                outputs = [k for k in last if k == by or depends(heads, symbols, k, by)] or last
                 if len(outputs) == 1:
                     symbols.loss(key, [("", outputs[0])])
 
 
-def _depends(heads: dict[str, Item], symbols: Symbols, key: str, on: str) -> bool:
+def depends(heads: dict[str, Item], symbols: Symbols, key: str, on: str) -> bool:
     """Whether the definition of a symbol leads to another one."""
     seen: set[str] = set()
     stack = [key]

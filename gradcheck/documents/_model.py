@@ -16,10 +16,10 @@ from gradcheck.documents._classify import (
     arguments,
     classified,
     head_in,
-    is_unspecified,
+    is_stand_in,
 )
 from gradcheck.documents._declared import declare_spaces
-from gradcheck.documents._definitions import Definitions
+from gradcheck.documents._definitions import Definitions, define_functions
 from gradcheck.documents._entries import Define, OpTie
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._gradients import prefixes_in, with_gradients
@@ -28,6 +28,7 @@ from gradcheck.documents._labels import Labels
 from gradcheck.documents._losses import (
     Upstream,
     chained_upstreams,
+    declare_loss,
     infer_losses,
     more_upstreams,
     name_gradients,
@@ -43,6 +44,7 @@ from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
 from gradcheck.documents._tree import Accent, Name, Node, Product, Script, walk
 from gradcheck.documents._tying import declare_tie
+from gradcheck.documents._unexplained import unexplained
 
 _KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
 _FROM_ONE = re.compile(
@@ -151,6 +153,9 @@ class _Builder:
         declare_outputs(symbols, formulas, shapeless)
         defined_keys |= {symbols.key(name) for names in self._all("calls") for name in names}
         defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
+        more, unknown = unexplained(symbols, items, defined_keys)
+        upstream = upstream or (more if not self._all("loss") else [])
+        defined_keys |= unknown | {one[0] for one in more}
         if not self.annotations:
             declare_sigmoid(symbols, formulas, defined_keys)
             declare_matrices(symbols, formulas, [item.defines for item in counted], defined_keys)
@@ -166,6 +171,7 @@ class _Builder:
         for one in self.annotations:
             if one.key == "let":
                 self._each_let(one)
+        define_functions(symbols, items)
         owners = Definitions(symbols, self.ties).adopt(items)
         self._each("held", lambda names: symbols.hold(*names))
         return Block(
@@ -231,6 +237,7 @@ class _Builder:
         self._each("shapes", lambda arrays: [symbols.declare(one.name, one.axes) for one in arrays])
         self._each("scalars", lambda names: [symbols.declare(name) for name in names])
         self._each("sets", lambda sets: [symbols.subsets(one.name, one.size) for one in sets])
+        self._each("calls", lambda names: [symbols.function(name) for name in names])
         for let in self._all("let"):
             if let.indices and let.left.rstrip().endswith("]"):
                 symbols.table.setdefault(symbols.key(let.name), Symbol(symbols.key(let.name), axes=None))
@@ -259,7 +266,7 @@ class _Builder:
         axes = None
         for item in items:
             for _, tree in item.rights[:1]:
-                if isinstance(tree, Product) and is_unspecified(tree, symbols) and key_of(tree.factors[0]) == key:
+                if isinstance(tree, Product) and is_stand_in(tree, symbols) and key_of(tree.factors[0]) == key:
                     left = symbols.find(item.head) if isinstance(item.head, Node) else None
                     shapes = {one.symbol.axes for one in map(symbols.find, arguments(tree)) if one}
                     axes = left.symbol.axes if left and shapes - {left.symbol.axes} else axes
@@ -382,13 +389,6 @@ class _Builder:
 
     def _losses(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         symbols = self.symbols
-
-        def declare(loss: Any) -> None:
-            if loss.upstream:
-                symbols.loss(loss.name, [(one.name, one.of) for one in loss.upstream])
-            elif symbols.symbol(symbols.key(loss.name)) is None:
-                symbols.declare(loss.name, None)
-
-        self._each("loss", declare)
+        self._each("loss", lambda loss: declare_loss(symbols, items, loss))
         self._each("grad", lambda ones: [symbols.gradient(one.name, one.loss, one.of) for one in ones])
         name_gradients(symbols, items, upstream)

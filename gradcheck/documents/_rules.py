@@ -47,8 +47,17 @@ def contradictions(blocks: Sequence[Block]) -> list[AnnotationError]:
         ledger = ledger.continued() if block.continues else _Ledger()
         found = [(one.line, message) for one in block.annotations for message in _messages(one, ledger)]
         found += [(one.line, message) for one in block.annotations for message in _late_messages(one, ledger)]
+        found += _without_an_inside(block)
         errors += [AnnotationError(line, message, block.file) for line, message in found]
     return errors
+
+
+def _without_an_inside(block: Block) -> list[tuple[int, str]]:
+    """`interior:` where indices outside are errors."""
+    said = {one.key: one for one in block.annotations}
+    refused = "interior" in said and "outside" in said and said["outside"].value == "error"
+    message = "outside: got error beside interior; admitted: zero, replicate, drop"
+    return [(said["outside"].line, message)] if refused else []
 
 
 def _claims(one: Annotation) -> Iterator[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ def special(own: Elaborator, node: Script) -> e.Expression:
     if indicator and own.is_condition(node.sub):
         return conditions_of(own, node.sub)
     if name == "\\delta":
-        pair = own.split(items, commas, 2)
+        pair = items if commas else own.split(items, commas, 2)
         if len(pair) != 2:
             raise Undeclared(key_of(node), node.at)
         return e.Compare(("=",), (own.index(pair[0]), own.index(pair[1])), at=node.at)

@@ -22,6 +22,7 @@ _MANY = 5  # free sizes; fewer can be larger
 _CHEAP = 400  # entries of all arrays that need not become fewer
 _MISMATCH = 1.5  # what a size of the wrong parity counts
 _OPERATORS: dict[str | int, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+_COMMUTATIVE = ("+", "*")
 _OPERATORS |= {"//": operator.floordiv, "%": operator.mod, "min": min, "max": max}
 
 
@@ -89,6 +90,13 @@ def _admitted(axes: list[int], least: int, distinct: bool) -> bool:
     return min(axes, default=least) >= least and (not distinct or len(set(axes)) == len(axes))
 
 
+def _flat(size: Size) -> list[Size]:
+    """The terms of a sum, the factors of a product."""
+    if size.head not in _COMMUTATIVE:
+        return list(size.arguments)
+    return [part for one in size.arguments for part in (_flat(one) if one.head == size.head else [one])]
+
+
 class _Search:
     """What the sizes of a block depend on, made ready to be tried often."""
 
@@ -105,8 +113,8 @@ class _Search:
         used = {self._key(name) for size in derived.values() for name in size.names}
         self.used = [key for key in self.free if key in used]
         arrays = list(symbols.table.values())
-        distinct = {str(axis): axis for symbol in arrays for axis in _axes(symbol) if not self._equal(axis)}
-        self.names = list(distinct)
+        distinct = {self._form(axis): axis for symbol in arrays for axis in _axes(symbol) if not self._equal(axis)}
+        self.names = [str(axis) for axis in distinct.values()]
         self.axes = [self._rule(axis) for axis in distinct.values()]
         self.shapes = [[self._rule(axis) for axis in symbol.axes or ()] for symbol in arrays]
 
@@ -115,6 +123,13 @@ class _Search:
         value = None if isinstance(axis.head, int) or axis.arguments else self.symbols.dims.get(self._key(axis.head))
         same = value is not None and not value.arguments and isinstance(value.head, str)
         return same or any(relation == "=" and axis == left for left, relation, _ in self.symbols.assumed)
+
+    def _form(self, axis: Size) -> str:
+        """One text for `w*h` and `h*w`, however the names are written."""
+        if not axis.arguments:
+            return str(axis.head) if isinstance(axis.head, int) else self._key(axis.head)
+        parts = [self._form(part) for part in _flat(axis)]
+        return f"{axis.head}({','.join(sorted(parts) if axis.head in _COMMUTATIVE else parts)})"
 
     def _key(self, name: str) -> str:
         return self.symbols.resolved(self.symbols.key(name))

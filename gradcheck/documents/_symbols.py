@@ -232,7 +232,9 @@ class Symbols:
         key = self.key(name)
         before = self.symbol(key)
         if before is not None:
-            self.table[key] = replace(before, callable=True)
+            unknown = before.kind == "real" and before.definition is None and before.axes
+            shape = before.axes if axes is None else tuple(self._size(axis) for axis in axes)
+            self.table[key] = replace(before, callable=True, axes=shape, kind="function" if unknown else before.kind)
             return key
         return self.declare(name, axes, "function", callable=True)
 
