@@ -239,7 +239,8 @@ def test_a_chain_defines_the_function_in_it() -> None:
 
 
 def test_a_function_with_a_declared_shape_is_no_constant() -> None:
-    text = "\\[ y = f(x) \\]\n\\[ \\frac{\\partial L}{\\partial x_j} = \\sum_i g_i \\frac{\\partial f_i(x)}{\\partial x_j} \\]\n"
+    text = "\\[ y = f(x) \\]\n"
+    text += "\\[ \\frac{\\partial L}{\\partial x_j} = \\sum_i g_i \\frac{\\partial f_i(x)}{\\partial x_j} \\]\n"
     declared = "shapes: x[N] y[M] f[M]\ncalls: f\nloss: L; g=dL/dy\n"
     assert verdicts(text, declared) == ["DEF", "PASS"]
     assert verdicts(text.replace("\\sum_i g_i", "\\sum_i"), declared) == ["DEF", "FAIL"]
