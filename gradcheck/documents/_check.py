@@ -184,7 +184,7 @@ class Checker:
         try:
             return self._with_ranges(item, member, tree, before)
         except Outside as error:
-            if beyond := self._beyond(item, member, tree, before):
+            if not error.bare and (beyond := self._beyond(item, member, tree, before)):
                 return beyond
             if not self.block.outside:
                 name = f"{error.message}; outside: says what stands there"

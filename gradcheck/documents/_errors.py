@@ -66,7 +66,11 @@ class Conformability(Wrong):
 
 
 class Outside(Wrong):
-    """An index that leaves its axis, where nothing is said about what holds there."""
+    """An index that leaves its axis, where nothing is said about what holds there; `bare`: by its own range."""
+
+    def __init__(self, message: str, at: int | None, bare: bool) -> None:
+        super().__init__(message, at, "out-of-range")
+        self.bare = bare
 
 
 class Domain(Refusal):

@@ -226,7 +226,8 @@ def _take(own: Evaluator, x: e.Take) -> Value:
     source = own.fixed(x.source)
     indices, plain = index_values(own, x.indices, source)
     name = x.source.key if isinstance(x.source, e.Variable) else "the array"
-    place = Place(own.world.symbols.base, own.world.symbols.outside, own.masks, own.dropped, own.meter, name, x.at)
+    symbols, bare = own.world.symbols, all(isinstance(index, e.Index) for index in x.indices)
+    place = Place(symbols.base, symbols.outside, own.masks, own.dropped, own.meter, name, x.at, bare)
     return gather(source, indices, plain, place)
 
 

@@ -25,6 +25,8 @@ class Place:
         Where the entry counts at all: an index may be anything elsewhere.
     dropped
         Takes a mask for each array of which entries outside are dropped.
+    bare
+        Whether all indices are letters, so that a range is too long, and no neighbour is meant.
     """
 
     base: int
@@ -34,6 +36,7 @@ class Place:
     meter: Meter
     name: str
     at: int
+    bare: bool = False
 
 
 def gather(source: Value, indices: Sequence[Value], plain: Sequence[str | None], place: Place) -> Value:
@@ -72,7 +75,7 @@ def gather(source: Value, indices: Sequence[Value], plain: Sequence[str | None],
 def _position(index: Value, size: int, axis: int, place: Place) -> tuple[Value, Value | None]:
     """The position along an axis, moved inside; and where it was inside, unless it is everywhere that counts."""
     if not size and index.array.size:
-        raise Outside(f"axis {axis} of {place.name} has no entries", place.at, "out-of-range")
+        raise Outside(f"axis {axis} of {place.name} has no entries", place.at, place.bare)
     exact = index.array.real - place.base
     position = np.round(exact)
     whole = position == exact
@@ -95,7 +98,7 @@ def _refuse(index: Value, wrong: Value, place: Place, message: str) -> None:
     active = masked(Value(wrong.array.astype(float), wrong.names), place.masks, 0.0, place.meter)
     if active.array.any():
         where = np.argwhere(wrong.array)[0]
-        raise Outside(f"{index.array.real[tuple(where)]:g} {message}", place.at, "out-of-range")
+        raise Outside(f"{index.array.real[tuple(where)]:g} {message}", place.at, place.bare)
 
 
 def _taken(source: Value, positions: list[Value], plain: Sequence[str | None], meter: Meter) -> Value:
