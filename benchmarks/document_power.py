@@ -46,6 +46,7 @@ BOOK = ROOT / "docs" / "formulas"
 SOURCES = ROOT / "tests" / "data" / "documents"
 FURTHER = 20  # trials in which what is equivalent is equal
 EQUAL = 1e-9
+TRIALS = 3
 FAR = 1000  # further trials are numbered from here
 CHECKED = (Verdict.PASS, Verdict.CONVENTION)
 NEVER = float("inf")
@@ -120,7 +121,7 @@ class Page:
         """The checker of some displays that share a symbol table."""
         block = block_of(chained(displays), declared)
         block.title = title_of(self.document, displays[0])
-        return Checker(block, self.document.file, self.seed, 3, 0, NEVER)
+        return Checker(block, self.document.file, self.seed, TRIALS)
 
     def original(self, group: int) -> Checker:
         """The checker of a group as it stands, with its results."""
