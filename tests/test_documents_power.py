@@ -169,7 +169,7 @@ $$ y_i = \\sum_{k=0}^{2} w_k x_{i-k}, \\quad %s \\le i - k < 5 $$
 def test_a_sum_that_runs_past_its_array_is_not_right_by_convention(bounds: str, annotation: str) -> None:
     right = "$$ G_{ij} = \\sum_{k=0}^{N-1} X_{ik} X_{jk} $$"
     verdict = last(f"{annotation}{right}\n\n{right.replace('_{k=0}^{N-1}', bounds)}")
-    assert verdict is (Verdict.FAIL if annotation else Verdict.UNSUPPORTED)
+    assert verdict is (Verdict.FAIL if annotation else Verdict.UNDECLARED)
 
 
 # without the forward formula
