@@ -192,3 +192,12 @@ def test_members_and_owners_of_sets_run_along_one_size() -> None:
     right = r"\frac{\partial L}{\partial x_{jf}} = \sum_{i : j \in N(i)} A_{ij} \frac{\partial L}{\partial m_{if}}"
     wrong = r"\frac{\partial L}{\partial x_{jf}} = \sum_{i : j \in N(i)} A_{ji} \frac{\partial L}{\partial m_{if}}"
     assert _verdicts(forward, right, wrong) == ["DEF", "PASS", "FAIL"]
+
+
+def test_functions_of_numbers_are_tried_at_many_values_beside_arrays_too() -> None:
+    huber = (
+        r"h(r) = \begin{cases} \frac{1}{2} r^2 & |r| \leq \kappa \\ \kappa (|r| - \frac{1}{2} \kappa)"
+        r" & |r| > \kappa \end{cases}"
+    )
+    wrong = r"h'(r) = \begin{cases} r & |r| \leq \kappa \\ \kappa & |r| > \kappa \end{cases}"
+    assert _verdicts(r"L = \sum_n (y_n - t_n)^2", huber, wrong) == ["DEF", "DEF", "FAIL"]

@@ -270,7 +270,7 @@ class Checker:
         if is_definition and item.defines is not None and item.defines.parameters and not self._applies(head):
             return Judged(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
         try:
-            outcomes, worlds = tried(head, stated, self.draws)
+            outcomes, worlds = tried(head, stated, self.draws.of_numbers([head, stated]) or self.draws)
         except Blocked as error:
             if error.symbol not in self.block.inferred and not (item.defines and item.defines.parameters):
                 refuse_misfit(error.symbol, stated, self.worlds[0])

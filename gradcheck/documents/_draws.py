@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck.documents import _expression as e
 from gradcheck.documents._errors import Outside, Refusal
+from gradcheck.documents._expression import Formula
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import within
 from gradcheck.documents._tied import overrides, trial_of
-from gradcheck.documents._world import World
+from gradcheck.documents._world import World, keys_in
 
 if TYPE_CHECKING:
     from gradcheck.documents._model import Block
@@ -36,6 +39,7 @@ class Draws:
         self.trials = trials
         self._worlds: list[World] = []
         self._others: dict[tuple[int, int], World] = {}
+        self._numbers: dict[frozenset[str], Draws] = {}
         self._further: dict[tuple[int, tuple[float, ...]], World] = {}
 
     @property
@@ -64,6 +68,29 @@ class Draws:
             self._further[number, edges] = self._world(first + number, edges=edges)
         return self._further[number, edges]
 
+    def of_numbers(self, formulas: Sequence[Formula]) -> Draws | None:
+        """Trials with many values each, where formulas lead to numbers alone in a block that has arrays; else None."""
+        world = self.worlds[0]
+        if world.trial.scalar or self.block.ties or any(formula.ranges for formula in formulas):
+            return None
+        named = {key for formula in formulas for key in keys_in(formula.expression)}
+        reached = frozenset({key for one in named for key in world.dependencies(one)})
+        symbols = self.block.symbols
+        plain = [
+            one for key in reached if (one := symbols.symbol(key)) is not None and one.kind in ("real", "positive")
+        ]
+        if len(plain) < len(reached) or any(symbols.rank(one) != 0 and one.definition is None for one in plain):
+            return None
+        parts = [*(f.expression for f in formulas), *(world.formula(one).expression for one in plain if one.definition)]
+        if any(one.definition and one.definition.indices for one in plain) or any(map(_counts, parts)):
+            return None
+        if reached not in self._numbers:
+            own = symbols.copy()
+            own.table, own.dims = {key: one for key, one in own.table.items() if key in reached}, {}
+            held = {key: item for key, item in self.block.defined.items() if key in reached}
+            self._numbers[reached] = Draws(replace(self.block, symbols=own, defined=held), self.seed, self.trials)
+        return self._numbers[reached]
+
     def _world(self, number: int, domain: str = "real", edges: tuple[float, ...] = ()) -> World:
         """A trial in which the defined arrays have entries, if there is one."""
         symbols = self.block.symbols
@@ -90,3 +117,17 @@ class Draws:
             except (Refusal, Limit, ValueError):
                 continue
         return found
+
+
+def _counts(expression: e.Expression) -> bool:
+    """Whether an expression has a size or an index in it."""
+    stack: list[object] = [expression]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, e.Extent | e.Index | e.Reduce):
+            return True
+        if isinstance(part, tuple):
+            stack += part
+        elif isinstance(part, e.Expression):
+            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
+    return False
