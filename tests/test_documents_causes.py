@@ -29,6 +29,19 @@ NORM = (
     r"m = \frac{1}{N} \sum_n x_n, \quad v = \frac{1}{N} \sum_n (x_n - m)^2, "
     r"\quad y_n = \gamma \frac{x_n - m}{\sqrt{v + \epsilon}}",
 )
+GATED = ("shapes: A[M,D] B[M,D] x[D]\nloss: L; g=dL/dy", r"y = (A x) \odot \tanh(B x)")
+SCORES = ("shapes: Q[T,d] K[S,d]\nloss: L; G=dL/dA", r"A = \frac{1}{\sqrt{d}} Q K^\top")
+SAMPLED = ("shapes: x[N]", r"s = \frac{1}{N - 1} \sum_{n=1}^{N} x_n^2")
+COSINE = ("shapes: u[D] v[D]", r"s = \frac{u^\top v}{\|u\| \|v\|}")
+STRIDED = (
+    "dims: H=(I-1)*2+P W=(J-1)*2+Q\nshapes: x[H,W] k[P,Q] z[I,J]\nloss: L; g=dL/dz",
+    r"z_{ij} = \sum_{p=0}^{P-1} \sum_{q=0}^{Q-1} k_{pq} x_{2 i+p, 2 j+q}",
+)
+BLURRED = (
+    "shapes: f[X,Y] h[3,3] b[X,Y]\nloss: L; g=dL/db\noutside: zero",
+    r"b_{xy} = \sum_{u=0}^{2} \sum_{v=0}^{2} h_{uv} \, f_{x-u+1, y-v+1}",
+)
+RIDGE = ("shapes: w[D] v[D]", r"J = \sum_i (v_i^3 w_i + v_i w_i^2)")
 DX, DW, DB = (rf"\frac{{\partial L}}{{\partial {of}}}" for of in ("x_{nd}", "w_{dm}", "b_m"))
 DS = r"\frac{\partial L}{\partial x_i}"
 
@@ -54,6 +67,33 @@ PLANTED: list[tuple[tuple[str, str], str, str, str, str]] = [
     (MEAN, r"\frac{\partial e}{\partial x_{nd}}", r"2 (x_{nd} - t_{nd})", "missing-mean", r"\frac{1}{N} \cdot 2"),
     (MEAN, r"\frac{\partial e}{\partial x_{nd}}", r"\frac{1}{N} (x_{nd} - t_{nd})", "factor", r"\frac{2}{N}"),
     (MEAN, r"\frac{\partial e}{\partial x_{nd}}", r"\frac{2}{N} (x_{nd} - t_{nd})^2", "exponent", r"- t_{nd})"),
+    (
+        GATED,
+        r"\frac{\partial L}{\partial B}",
+        r"(g \odot (1 - \tanh^2(B x))) x^\top",
+        "missing-factor",
+        r"(A x) \odot g",
+    ),
+    (SCORES, r"\frac{\partial L}{\partial Q}", "G K", "missing-factor", r"\frac{1}{\sqrt{d}} G K"),
+    (SCORES, r"\frac{\partial L}{\partial Q}", r"\frac{1}{\sqrt{d}} A K", "wrong-symbol", r"\frac{1}{\sqrt{d}} G K"),
+    (SAMPLED, r"\frac{\partial s}{\partial x_n}", r"\frac{2}{N} x_n", "factor", r"\frac{2}{N - 1} x_n"),
+    (COSINE, r"\frac{\partial s}{\partial u}", r"\frac{v}{\|u\| \|v\|} - s \frac{u}{\|u\|}", "exponent", r"\|u\|^2"),
+    (
+        STRIDED,
+        r"\frac{\partial L}{\partial k_{pq}}",
+        r"\sum_{i,j} g_{ij} x_{i+p, 2 j+q}",
+        "wrong-index",
+        "x_{2i+p, 2 j+q}",
+    ),
+    (STRIDED, r"\frac{\partial z_{ij}}{\partial k_{pq}}", "x_{2 i+q, 2 j+p}", "swapped-index", "x_{2 i+p, 2 j+q}"),
+    (
+        BLURRED,
+        r"\frac{\partial L}{\partial f_{ij}}",
+        r"\sum_{u=0}^2 \sum_{v=0}^2 h_{uv} \, g_{i-u+1, j-v+1}",
+        "sign",
+        "i + u",
+    ),
+    (RIDGE, r"\frac{\partial J}{\partial w_i}", r"v_i^2 + 2 v_i w_i", "exponent", "v_i^3"),
     (NORM, r"\frac{\partial L}{\partial x_n}", r"\frac{\gamma g_n}{\sqrt{v + \epsilon}}", "frozen-statistics", "+"),
 ]
 

@@ -159,6 +159,7 @@ def probable_cause(
     matches_sides: MatchesSides | None = None,
     constants: Sequence[Constant] = (),
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    parts: Sequence[Node] = (),
 ) -> Probable | None:
     """The likeliest small edit that makes a stated formula right.
 
@@ -183,6 +184,8 @@ def probable_cause(
         What `Match.ratios` may be.
     shapes
         Of arrays in some trial, as far as they are known.
+    parts
+        As for `Setting`.
 
     Returns
     -------
@@ -196,6 +199,7 @@ def probable_cause(
         "scalars": tuple(scalars),
         "dims": tuple(dims),
         "shapes": shapes or {},
+        "parts": tuple(parts),
     }
     symbols["runs"] = runs_of([tree, *filter(None, [left])], Setting.of(**symbols))
     for edit in wrong_sums(Text(tree, Setting.of(**symbols))):
@@ -280,7 +284,7 @@ def _pair(
     half = Budget(account.budget.left / 2)
     account.budget.left -= half.left
     for one in sorted(admitted, key=lambda edit: edit.cost)[:FIRST]:
-        for other in edits(one.tree, **symbols, budget=half):
+        for other in edits(one.tree, **symbols, budget=half, likely=not loose):
             if other.cost <= (DEAR if loose else CHEAP) and not other.loose and _keeps_most(other.tree, tree):
                 words = f"{one.words}; and {other.words}"
                 pairs.append((one.cost + other.cost, write(other.tree), other.tree, one.cause, words))
@@ -330,13 +334,20 @@ def _left_indices(left: Node, setting: Setting) -> list[str]:
     return sorted({node.text for node in names if isinstance(node, Name)})
 
 
-def known(symbols: Symbols) -> dict[str, Any]:
-    """The arrays with their ranks, the scalars and the sizes of a block, as `probable_cause` and `edits` take them."""
+def known(symbols: Symbols, measured: Callable[[str], int | None] = lambda key: None) -> dict[str, Any]:
+    """The arrays with their ranks, the scalars and the sizes of a block, as `probable_cause` and `edits` take them.
+
+    `measured`: the rank of what has a value, but no declared axes.
+    """
     arrays: dict[str, int] = {}
     scalars: list[str] = []
     for key in [*symbols.table, *symbols.aliases]:
         symbol = symbols.symbol(key)
-        rank = None if symbol is None or symbol.kind in ("loss", "function", "set", "blocked") else symbols.rank(symbol)
+        if symbol is None or symbol.kind in ("loss", "function", "set", "blocked"):
+            continue
+        rank = symbols.rank(symbol)
+        if rank is None and not symbol.callable:
+            rank = measured(symbol.key)
         if rank:
             arrays[key] = rank
         elif rank == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -62,8 +62,10 @@ def edits(
     dims: Collection[str] = (),
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     runs: Mapping[str, frozenset[int]] | None = None,
+    parts: Sequence[Node] = (),
     most: int = MOST,
     budget: Budget | None = None,
+    likely: bool = False,
 ) -> Iterator[Edit]:
     """Every small edit of a right-hand side, the cheapest first, each result once.
 
@@ -77,26 +79,28 @@ def edits(
         The rank of each array, by its key.
     scalars, dims
         Keys of the numbers and of the sizes.
-    shapes, runs
+    shapes, runs, parts
         As for `Setting`.
     most
         Give at most so many; fewer for a long formula.
     budget
         What writing them down may cost.
+    likely
+        Leave out the families of the unlikely ones.
 
     Yields
     ------
     Edit
         Those that leave an index dangling, or make one so, come last. Equal costs: in the order of `write`.
     """
-    text = Text(tree, Setting.of(indices, arrays, scalars, dims, shapes, runs))
+    text = Text(tree, Setting.of(indices, arrays, scalars, dims, shapes, runs, parts))
     drafts = min(4 * most, WORK // len(text.sites))
     best: dict[str, Edit] = {write(tree): Edit(tree, "", 0, "")}
     given = {write(tree)}
-    for families in (_FAMILIES, _UNLIKELY):
+    for families in (_FAMILIES,) if likely else (_FAMILIES, _UNLIKELY):
         _collect(text, families, drafts, best, budget)
-        likely = families is _FAMILIES
-        chosen = [key for key, edit in best.items() if not likely or (not edit.loose and edit.cost < _LIKELY)]
+        first = families is _FAMILIES
+        chosen = [key for key, edit in best.items() if not first or (not edit.loose and edit.cost < _LIKELY)]
         for key in sorted(chosen, key=lambda key: (best[key].loose, best[key].cost, key)):
             if key not in given and len(given) <= most:
                 given.add(key)

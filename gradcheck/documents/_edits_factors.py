@@ -82,6 +82,10 @@ def numbers(text: Text) -> Iterator[Edit]:
             yield text.edit(site, Root(node, None), "exponent", 1.6, f"missing root of {write(node)}")
         elif isinstance(node, Number) and node.text.isdigit() and site.path:
             yield from _counted(text, site, node)
+        if site.role == "value" and is_named(node) and key_of(node) in text.setting.dims and not text.slips:
+            for step in (-1, 1):
+                new = added(node, step)
+                yield text.edit(site, new, "factor", 1.3, should("size", node, new))
 
 
 def _counted(text: Text, site: Site, node: Number) -> Iterator[Edit]:
@@ -115,7 +119,7 @@ def _is_power_of_one(site: Site, text: Text) -> bool:
     """Whether a node is a quantity without an exponent."""
     node = site.node
     if isinstance(node, Group):
-        return node.kind in ("(", "[") and not isinstance(node.body, List)
+        return node.kind in ("(", "[", "|", "\\|") and not isinstance(node.body, List)
     if isinstance(node, Script):
         return node.sup is None and not isinstance(node.base, Script)
     return isinstance(node, Name | Accent | Word) and key_of(node) in text.setting.names

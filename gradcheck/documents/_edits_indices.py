@@ -35,6 +35,7 @@ from gradcheck.documents._tree import (
     children,
     rebuilt,
     replaced,
+    walk,
 )
 from gradcheck.documents._write import write
 
@@ -55,6 +56,8 @@ def indices_edited(text: Text) -> Iterator[Edit]:
             yield from _counted(text, site, site.node, found)
             yield from _shifted(text, site, site.node, found)
             yield from _strided(text, site, site.node, found)
+            yield from _turned(text, site, site.node, found)
+            yield from _exchanged(text, site, site.node, found)
         elif isinstance(site.node, Group) and isinstance(site.node.body, List):
             yield from _swapped_arguments(text, site, site.node)
         if site.role == "index" and is_index(site, text.setting):
@@ -207,12 +210,12 @@ def _with_sizes(text: Text, site: Site, node: Sum) -> Iterator[Edit]:
     """A stride or an offset that is missing: `s p + i` for `p + i`, `p + i - a` for `p + i`."""
     if text.slips:
         return
-    for name in text.setting.dims:
-        size = named(name)
+    for size in _strides(text):
         for k, term in enumerate(node.terms):
             if isinstance(term, Name) and term != size:
                 terms = (*node.terms[:k], Product(("",), (size, term)), *node.terms[k + 1 :])
                 yield _index(text, site, Sum(node.signs, terms, at=node.at), "wrong-index", 1.6)
+    for size in map(named, text.setting.dims):
         for sign in "+-":
             new = Sum((*node.signs, sign), (*node.terms, size), at=node.at)
             yield _index(text, site, new, "wrong-index", 1.65)
@@ -223,13 +226,56 @@ def _strided(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[E
     sums = [k for k, item in enumerate(found.indices) if isinstance(item, Sum) and isinstance(item.terms[0], Name)]
     if text.slips or len(sums) < 2:
         return
-    for name in text.setting.dims:
+    for stride in _strides(text):
         items = list(found.indices)
         for k in sums:
             first, *rest = children(items[k])
-            items[k] = rebuilt(items[k], (Product(("",), (named(name), first)), *rest))
+            items[k] = rebuilt(items[k], (Product(("",), (stride, first)), *rest))
         new = with_indices(node, found, tuple(items))
         yield text.edit(site, new, "wrong-index", 1.62, should("index", node, new))
+
+
+def _strides(text: Text) -> tuple[Node, ...]:
+    """What an index may be multiplied with: the sizes, and the numbers that others are multiplied with."""
+    products = [site.node for site in text.sites if site.role == "index" and isinstance(site.node, Product)]
+    numbers = [factor for node in products for factor in node.factors if isinstance(factor, Number)]
+    return (*map(named, text.setting.dims), *{number.text: number for number in numbers}.values())
+
+
+def _turned(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[Edit]:
+    """The offsets of several indices with the wrong sign: one offset of each, or all of them."""
+    sums = [k for k, item in enumerate(found.indices) if isinstance(item, Sum) and len(item.terms) > 1]
+    most = max((len(children(found.indices[k])) for k in sums), default=0)
+    for chosen in (None, *range(1, most)) if len(sums) > 1 or most > 2 else ():
+        items = list(found.indices)
+        for k in sums:
+            items[k] = _offsets_turned(items[k], chosen)
+        new = with_indices(node, found, tuple(items))
+        yield text.edit(site, new, "sign", 1.28, should("sign in the indices:", node, new))
+
+
+def _offsets_turned(node: Node, chosen: int | None) -> Node:
+    if not isinstance(node, Sum):
+        return node
+    turned = {"-": "+"}
+    signs = (turned.get(sign, "-") if chosen in (None, k) else sign for k, sign in enumerate(node.signs[1:], 1))
+    return Sum((node.signs[0], *signs), node.terms, at=node.at)
+
+
+def _exchanged(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[Edit]:
+    """Two indices in the place of each other, within index arithmetic too: `x_{i + q, j + p}`."""
+    if not any(isinstance(item, Sum) for item in found.indices):
+        return
+    names = [one.text for item in found.indices for _, one in walk(item) if isinstance(one, Name)]
+    letters = [name for name in dict.fromkeys(names) if name in text.indices]
+    for one, other in combinations(letters, 2):
+        items = tuple(_with_exchanged(item, one, other) for item in found.indices)
+        new = with_indices(node, found, items)
+        yield text.edit(site, new, "swapped-index", 1.32, should("indices of", node, new))
+
+
+def _with_exchanged(node: Node, one: str, other: str) -> Node:
+    return renamed(renamed(renamed(node, one, ""), other, one), "", other)
 
 
 def _is_subscript(text: Text, site: Site) -> bool:

@@ -7,7 +7,7 @@ from itertools import combinations, islice
 
 from gradcheck.documents._edit import Edit, Text
 from gradcheck.documents._edits_symbols import candidates, with_subscript
-from gradcheck.documents._sites import Site, is_arguments, transposition_of
+from gradcheck.documents._sites import Site, index_names, is_arguments, transposition_of
 from gradcheck.documents._symbols import is_named, key_of
 from gradcheck.documents._tidy import bracketed, named, times, without_factor
 from gradcheck.documents._tree import (
@@ -113,8 +113,11 @@ def missing_factors(text: Text) -> Iterator[Edit]:
     if text.slips:
         return
     matrix = not text.setting.indices and not text.indices
+    parts = [part for part in text.setting.parts if set(index_names(part, text.setting)) <= set(text.setting.indices)]
     for site in _scopes(text):
         cost = 0.05 * len(site.path)
+        for part in parts:
+            yield _with_part(text, site, part, "\\odot" if matrix else "")
         inside = any(isinstance(part, Big) for _, part in walk(site.node))
         for words, factor, price in _candidates(text, site, matrix):
             new = times(factor, _factor(site.node), text.known)
@@ -122,6 +125,19 @@ def missing_factors(text: Text) -> Iterator[Edit]:
             yield text.edit(site, new, "missing-factor", price + cost, f"missing factor {words}{where}")
         if matrix and (not site.path or not isinstance(site.node, Sum)):
             yield from _missing_matrices(text, site)
+
+
+def _with_part(text: Text, site: Site, part: Node, operator: str) -> Edit:
+    """A part of a definition as a factor; between arrays rather where factors are multiplied entry by entry."""
+    body = site.node
+    alike = isinstance(body, Product) and operator in body.operators
+    operators, others = (
+        (body.operators, body.factors) if alike and isinstance(body, Product) else ((), (_factor(body),))
+    )
+    factor = bracketed(part) if isinstance(part, Sum | Product) else part
+    new = Product((operator, *operators), (factor, *others))
+    cost = 1.7 if alike else 1.72 + 0.05 * len(site.path)
+    return text.edit(site, new, "missing-factor", cost, f"missing factor {write(part)}")
 
 
 def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Node, float]]:

@@ -154,7 +154,7 @@ def _opened(text: Text, site: Site, node: Sum) -> Iterator[Edit]:
             for inner in _together(term, node.signs[k + 1 : end], node.terms[k + 1 : end]):
                 signs, terms = (*node.signs[: k + 1], *node.signs[end:]), (*node.terms[:k], inner, *node.terms[end:])
                 words = should("missing brackets:", Sum(("", *node.signs[k + 1 : end]), node.terms[k:end]), inner)
-                yield text.edit(site, Sum(signs, terms, at=node.at), "missing-brackets", 1.09, words)
+                yield text.edit(site, Sum(signs, terms, at=node.at), "missing-brackets", 1.56, words)
 
 
 def _together(term: Node, signs: tuple[str, ...], terms: tuple[Node, ...]) -> Iterator[Node]:

@@ -20,6 +20,7 @@ from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._model import Block
 from gradcheck.documents._notation import in_notation
+from gradcheck.documents._parts import constants_of, factors_of
 from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit
 from gradcheck.documents._results import Result
@@ -85,7 +86,7 @@ class Search:
             begs = (found.right or found.ratios) and not begged and subject in self._mentioned(tree)
             return Match(False, found.terms) if begs else found
 
-        found = known(self.symbols)
+        found = known(self.symbols, self._measured)
         return probable_cause(
             right,
             matches,
@@ -96,6 +97,7 @@ class Search:
             matches_sides=sides,
             constants=self._constants,
             shapes=self._shapes(found["arrays"]),
+            parts=factors_of(self.symbols),
             **found,
         )
 
@@ -190,6 +192,14 @@ class Search:
         right_everywhere = all(share == 1.0 for share in ratios)
         return Match(right_everywhere, float(terms), () if right_everywhere else tuple(ratios))
 
+    def _measured(self, key: str) -> int | None:
+        """The rank of a value in the first trial; None for what has none, or has indices."""
+        try:
+            value = self.worlds[0].value(key)
+        except (Refusal, Limit, ValueError):
+            return None
+        return None if value.names else value.array.ndim
+
     def _shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """The shapes of arrays in the first trial."""
         found: dict[str, tuple[int, ...]] = {}
@@ -215,7 +225,7 @@ class Search:
             is_number = symbol.kind in ("real", "positive", "upstream") and self.symbols.rank(symbol) == 0
             if is_number and not symbol.callable and (values := _single(key, self.worlds)):
                 scalars[key] = values
-        return constants(len(self.worlds), sizes, scalars)
+        return constants(len(self.worlds), sizes, scalars, constants_of(self.symbols, self.worlds))
 
     def _head(self, left: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> tuple[Formula, list[Value]]:
         key = f"{held} | {write(left)}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.documents._tidy import bracketed, named, negated, times
 from gradcheck.documents._tree import Fraction, Node, Number, Product, Sum
 from gradcheck.documents._value import Array
+from gradcheck.documents._write import write
 
 Values = tuple[float, ...]
 CLOSE = 1e-6  # how near a measured ratio is to the constant that it is
@@ -56,8 +57,16 @@ def ratio(stated: Array, numerical: Array, limit: float) -> float | None:
     return found if fits and abs(found) > CLOSE else None
 
 
-def constants(trials: int, sizes: Mapping[str, Values], scalars: Mapping[str, Values]) -> list[Constant]:
-    """All constants that a formula may lack, the likeliest first, with either sign."""
+def constants(
+    trials: int,
+    sizes: Mapping[str, Values],
+    scalars: Mapping[str, Values],
+    composed: Iterable[tuple[Node, Values]] = (),
+) -> list[Constant]:
+    """All constants that a formula may lack, the likeliest first, with either sign.
+
+    `composed`: such as `\\sqrt{d}`, with their values in each trial.
+    """
     numbers = {str(n): (float(n),) * trials for n in _NUMBERS}
     plain: list[Constant] = [Constant(None, None, (1.0,) * trials, "sign", "1")]
     twice, half = _both(Number("2"), "2", numbers["2"], "factor")
@@ -68,6 +77,9 @@ def constants(trials: int, sizes: Mapping[str, Values], scalars: Mapping[str, Va
     plain += [one for text in ("3", "4") for one in _both(Number(text), text, numbers[text], "factor")]
     for name, values in scalars.items():
         plain += _both(named(name), name, values, "missing-factor")
+    for node, values in composed:
+        over, under = _both(node, write(node), values, "missing-factor")
+        plain += [replace(over, cause="missing-factor"), under]
     singles = {**sizes, **scalars}
     for number in ("2", "4"):
         for name, values in singles.items():

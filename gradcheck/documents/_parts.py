@@ -1,0 +1,77 @@
+"""What the definitions of a block are made of: constants and factors that a formula may lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from gradcheck.documents._elaborate import elaborate
+from gradcheck.documents._errors import Refusal
+from gradcheck.documents._evaluate import evaluate
+from gradcheck.documents._proportions import Values
+from gradcheck.documents._records import Limit
+from gradcheck.documents._symbols import Symbols, is_named
+from gradcheck.documents._tree import Fraction, Group, List, Node, Number, Product, Root, Script, Sum, walk
+from gradcheck.documents._world import World
+from gradcheck.documents._write import write
+
+_MOST = 12
+_COMPOSED = (Fraction, Root, Sum, Product, Number, Group, Script)
+
+
+def factors_of(symbols: Symbols) -> tuple[Node, ...]:
+    """The factors in definitions that are more than a name or a number: `A x` of `(A x) \\\\odot b`."""
+    found = {write(part): part for tree in _definitions(symbols) for part in _factors(tree)}
+    return tuple(found.values())[:_MOST]
+
+
+def constants_of(symbols: Symbols, worlds: Sequence[World]) -> Iterator[tuple[Node, Values]]:
+    """What is a number without indices in definitions, with its value in each trial: `1/\\\\sqrt{d}`."""
+    parts = (node for tree in _definitions(symbols) for _, node in walk(tree) if _is_composed(node))
+    for part in list({write(part): part for part in parts}.values())[:_MOST]:
+        values = _values(part, symbols, worlds)
+        if values:
+            yield part, values
+
+
+def _definitions(symbols: Symbols) -> Iterator[Node]:
+    return (one.definition.tree for one in symbols.table.values() if one.definition is not None)
+
+
+def _factors(tree: Node) -> Iterator[Node]:
+    for _, node in walk(tree):
+        if isinstance(node, Product):
+            for run in _runs(node):
+                part = run.body if isinstance(run, Group) and run.kind == "(" else run
+                if not (is_named(part) or isinstance(part, Number | List)):
+                    yield part
+
+
+def _runs(node: Product) -> Iterable[Node]:
+    """What the operators of a product are between; where it has none, its factors."""
+    starts = (0, *(k for k, operator in enumerate(node.operators, 1) if operator), len(node.factors))
+    if len(starts) == 2:
+        return node.factors
+    pairs = pairwise(starts)
+    return [node.factors[a] if b - a == 1 else Product(node.operators[a : b - 1], node.factors[a:b]) for a, b in pairs]
+
+
+def _is_composed(node: Node) -> bool:
+    """Whether a node is more than a name or a number, and made of nothing but these."""
+    if not isinstance(node, Fraction | Root | Sum | Script) or is_named(node):
+        return False
+    if isinstance(node, Fraction) and node.over == Number("1"):
+        return False  # its divisor is found by itself
+    return all(isinstance(one, _COMPOSED) or is_named(one) for _, one in walk(node))
+
+
+def _values(node: Node, symbols: Symbols, worlds: Sequence[World]) -> Values:
+    """The number that a node is in each trial; none for what is no number."""
+    try:
+        formula = elaborate(node, symbols)
+        found = [evaluate(formula, world) for world in worlds]
+    except (Refusal, Limit, ValueError):
+        return ()
+    if formula.free or any(value.array.size != 1 for value in found):
+        return ()
+    return tuple(float(value.array.real.item()) for value in found)
