@@ -14,6 +14,47 @@ def verdicts(*lines: str) -> list[Verdict]:
 
 
 NOTATIONS = {
+    "empty braces before a sign": ([r"y = x^2"], r"\frac{dy}{dx} = x {} + x", r"\frac{dy}{dx} = x {} - x"),
+    "for all": (
+        [r"y_i = x_i^2"],
+        r"\frac{\partial y_i}{\partial x_i} = 2 x_i \quad \forall i",
+        r"\frac{\partial y_i}{\partial x_i} = x_i \quad \forall i",
+    ),
+    "a pair of bars as a macro": (
+        [r"\DeclarePairedDelimiter{\size}{\lVert}{\rVert} q = \size{x}^2", r"with $x \in \mathbb{R}^n$"],
+        r"\nabla_x \size*{x}^2 = 2 x",
+        r"\nabla_x \size[\big]{x}^2 = x",
+    ),
+    "commands of a package": (
+        [r"y_i = \abs{x_i} x_i"],
+        r"\pdv{y_i}{x_i} = 2 \abs*{x_i}",
+        r"\pdv{y_i}{x_i} = \abs{x_i}",
+    ),
+    "how far an index runs": (
+        [r"y_i = a_i x_i^2, \quad i = 1, \dots, M", r"L = \frac{1}{M} \sum_{i=1}^M y_i"],
+        r"\frac{\partial L}{\partial x_i} = \frac{2}{M} a_i x_i",
+        r"\frac{\partial L}{\partial x_i} = 2 a_i x_i",
+    ),
+    "how far two indices run": (
+        [r"y_{ij} = x_{ij}^2, \quad i, j = 1, \dots, n"],
+        r"\frac{\partial y_{ij}}{\partial x_{ij}} = 2 x_{ij}",
+        r"\frac{\partial y_{ij}}{\partial x_{ij}} = 2 x_{ij} + [j > 1]",
+    ),
+    "a logarithm that is defined": (
+        [r"\log q_k = z_k - \log \sum_j e^{z_j}"],
+        r"\frac{\partial q_k}{\partial z_j} = q_k ([j = k] - q_j)",
+        r"\frac{\partial q_k}{\partial z_j} = q_k ([j = k] + q_j)",
+    ),
+    "a built-in function that the text defines": (
+        [r"\tanh(x) = \frac{e^x - e^{-x}}{e^x + e^{-x}}", r"u(x) = x^3", r"g(x) = \tanh u(x)"],
+        r"g'(x) = (1 - \tanh^2 u(x)) u'(x)",
+        r"g'(x) = (1 - \tanh u(x)) u'(x)",
+    ),
+    "T and d with indices": (
+        [r"h_{nj} = \sum_v T_{nv} E_{vj} + d_j"],
+        r"\frac{\partial h_{nj}}{\partial T_{nv}} = E_{vj} \frac{\partial h_{nj}}{\partial d_j}",
+        r"\frac{\partial h_{nj}}{\partial T_{nv}} = E_{vj} d_j",
+    ),
     "a prime after a function of the document": (
         [r"f(x) = \frac{1}{1 + e^{-x}}"],
         r"f'(x) = f(x) (1 - f(x))",
@@ -258,6 +299,11 @@ def test_a_notation_is_read(context: list[str], right: str, wrong: str) -> None:
 
 
 REFUSED = {
+    "a second derivative by a package": [r"y = x^3 z", r"\pdv{y}{x}{z} = 3 x^2"],
+    "the reach of a built-in function that the text defines": [
+        r"\tanh(x) = \frac{e^x - e^{-x}}{e^x + e^{-x}}",
+        r"\tanh(2 x b) = \tanh 2 x b",
+    ],
     "dots whose ends differ in more than a number": [r"y = x_1 + \dots + z_n"],
     "dots that do not fit what is between": [r"y = x_1 + x_3 + \dots + x_n"],
     "a gradient by one of several": [r"f = a b^2", r"\nabla f = b^2"],
@@ -274,6 +320,16 @@ REFUSED = {
 @pytest.mark.parametrize("lines", REFUSED.values(), ids=REFUSED)
 def test_what_has_two_meanings_is_refused(lines: list[str]) -> None:
     assert verdicts(*lines)[-1] in UNREAD
+
+
+def test_formulas_in_the_text_of_a_condition_are_read() -> None:
+    text = r"""
+\[ y_i = \begin{cases} x_i^2 & \text{if $x_i > 0$ and $b_i > 0$} \\ a x_i & \text{otherwise} \end{cases} \]
+\[ \frac{dy_i}{da} = \begin{cases} 0 & \text{for $x_i > 0$, $b_i > 0$} \\ x_i & \text{else} \end{cases} \]
+\[ \frac{dy_i}{da} = \begin{cases} 0 & \text{for $x_i > 0$ or $b_i > 0$} \\ x_i & \text{else} \end{cases} \]
+"""
+    results = check(text, kind="latex", search=0).results
+    assert [result.verdict for result in results] == [Verdict.DEF, Verdict.PASS, Verdict.FAIL]
 
 
 def test_a_wrong_size_fails_where_the_size_is_declared() -> None:

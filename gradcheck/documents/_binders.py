@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,7 @@ def _relation(
 ) -> None:
     if operators == ("=",) and isinstance(sides[0], _NAMES):
         binding.names.append(key_of(sides[0]))
-        span = _span(sides[1])
+        span = span_of(sides[1])
         if span:
             binding.lower[binding.names[-1]], binding.upper[binding.names[-1]] = span
         else:
@@ -142,7 +143,7 @@ def _relation(
     if operators == ("\\in",) and not all(_taken(own, binding, name) for name in _letters(sides[0])):
         new = [key_of(name) for name in _letters(sides[0])]
         binding.names += new
-        span = _span(sides[1])
+        span = span_of(sides[1])
         if span:
             binding.lower |= dict.fromkeys(new, span[0])
             binding.upper |= dict.fromkeys(new, span[1])
@@ -176,7 +177,16 @@ def _taken(own: Elaborator, binding: _Binding, node: Node) -> bool:
     return known or key_of(node) in binding.names or (found is not None and own.symbols.rank(found.symbol) == 0)
 
 
-def _span(node: Node) -> tuple[Node, Node] | None:
+def spans_in(conditions: Sequence[Node]) -> Iterator[tuple[str, Node, Node]]:
+    """The index and both ends of each `i = 1, \\dots, n`."""
+    for condition in (part for node in conditions for part in items_of(node)):
+        if isinstance(condition, Relation) and condition.operators in (("=",), ("\\in",)):
+            name, span = condition.operands[0], span_of(condition.operands[1])
+            if span and isinstance(name, Name):
+                yield name.text, *span
+
+
+def span_of(node: Node) -> tuple[Node, Node] | None:
     """The ends of `0 \\dots n`, `\\{0, \\dots, n\\}`, `0, \\dots, n`."""
     node = node.body if isinstance(node, Group) and node.kind in ("\\{", "(", "[", "{") else node
     parts = list(node.items) if isinstance(node, List) else list(node.factors) if isinstance(node, Product) else []
@@ -195,7 +205,7 @@ def _span(node: Node) -> tuple[Node, Node] | None:
 def _span_of_sum(node: Sum) -> tuple[Node, Node] | None:
     """`0 \\dots H - 1`: the dots stand in the first term."""
     for k, term in enumerate(node.terms):
-        inner = _span(term) if isinstance(term, Product) else None
+        inner = span_of(term) if isinstance(term, Product) else None
         if inner and k == 0 and not node.signs[0]:
             return inner[0], Sum(("", *node.signs[1:]), (inner[1], *node.terms[1:]), at=node.at)
     return None
@@ -261,7 +271,7 @@ def _membership(own: Elaborator, node: Relation) -> e.Expression:
 
 
 def _inside(own: Elaborator, element: e.Expression, collection: Node) -> e.Expression:
-    if span := _span(collection):
+    if span := span_of(collection):
         ends = (own.index(span[0]), own.index(span[1]))
         return e.Compare(("\\leq", "\\leq"), (ends[0], element, ends[1]), at=collection.at)
     if isinstance(collection, Group) and collection.kind == "\\{":
@@ -286,6 +296,8 @@ def with_substitutions(own: Elaborator, tree: Node, conditions: tuple[Node, ...]
     """A formula with what its conditions say of indices that the left side lacks, and the other conditions."""
     left: list[Node] = []
     for condition in (part for node in conditions for part in items_of(node)):
+        if isinstance(condition, _NAMES) and own.symbols.find(condition) is None:
+            continue  # for all j
         summed = _summed(own, tree, condition)
         if summed is not None:
             tree = summed
@@ -321,7 +333,7 @@ def _restricted(node: Node, condition: Node) -> Node:
 def _substitutes(own: Elaborator, condition: Relation) -> bool:
     """Whether it says what an index is that the left side lacks."""
     name, equal = condition.operands[0], condition.operators == ("=",)
-    return equal and isinstance(name, _NAMES) and own.known_index(name) is None and not _span(condition.operands[1])
+    return equal and isinstance(name, _NAMES) and own.known_index(name) is None and not span_of(condition.operands[1])
 
 
 def ranged(own: Elaborator, condition: Node) -> bool:
@@ -330,8 +342,8 @@ def ranged(own: Elaborator, condition: Node) -> bool:
         return False
     binding = _Binding()
     sides, operators = condition.operands, condition.operators
-    if operators == ("\\in",) or (operators == ("=",) and _span(sides[1])):
-        names, span = sides[0], _span(sides[1])
+    if operators == ("\\in",) or (operators == ("=",) and span_of(sides[1])):
+        names, span = sides[0], span_of(sides[1])
         if span is None:
             return False
         for node in _letters(names):

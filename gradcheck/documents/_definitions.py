@@ -67,6 +67,7 @@ class Definitions:
                 found += [(item, number) for number in range(len(item.rights))]
                 self._tentative(item, key)
         for key, found in candidates.items():
+            found.sort(key=lambda one: one[0].defines is not None and one[0].defines.logarithm)
             owner = next((item for item, number in found if self._adopt(item, number, key)), None)
             if owner is None:
                 symbols.block(key)

@@ -60,15 +60,17 @@ def multiplied(operators: list[str], factors: list[Node]) -> tuple[list[str], li
 
 
 def listed(items: list[Node]) -> list[Node]:
-    """The items of a list, those around dots as one; `i = 1, \\dots, n` is a range."""
+    """The items of a list, those around dots as one; `i = 1, \\dots, n` and `i, j = 1, \\dots, n` are ranges."""
     place = _place(items)
     if place is None:
         return items
-    first = items[0]
+    named = next((k for k, item in enumerate(items) if not isinstance(item, Name)), 0)
+    first = items[named]
     if isinstance(first, Relation) and len(items) == place + 2 and first.operators[-1] in ("=", "\\in"):
-        inside = List((first.operands[-1], *items[1:]), at=first.operands[-1].at)
+        inside = List((first.operands[-1], *items[named + 1 :]), at=first.operands[-1].at)
         span = Group("\\{", inside, at=inside.at)
-        return [Relation(first.operators, (*first.operands[:-1], span), at=first.at)]
+        others = [Relation(first.operators[-1:], (item, span), at=item.at) for item in items[:named]]
+        return [*others, Relation(first.operators, (*first.operands[:-1], span), at=first.at)]
     start, body = _run("list", items, place)
     return items if body is None else [*items[:start], body, *items[place + 2 :]]
 

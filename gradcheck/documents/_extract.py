@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gradcheck.documents._annotations import Note, read_note, read_notes, sidecar_notes
 from gradcheck.documents._latex import read_latex
-from gradcheck.documents._macros import expanded, macros_of
+from gradcheck.documents._macros import expanded, known_macros, macros_of
 from gradcheck.documents._markdown import read_markdown
 from gradcheck.documents._records import Annotation, AnnotationError, Display, Document, Fault, Heading, Limit
 from gradcheck.documents._rst import read_rst
@@ -139,10 +139,8 @@ def _document(source: Source, sidecar: str | None, sidecar_file: str) -> Documen
 
 def _without_macros(source: Source) -> list[Display]:
     """The formulas with the document's macros replaced; one that only defines some is left out."""
-    if not source.macros and not any("\\newcommand" in one.text or "\\def" in one.text for one in source.displays):
-        return source.displays
     kept = []
-    macros = source.macros = dict(source.macros)
+    macros = source.macros = known_macros(source.macros)
     for display in source.displays:
         defined, places = macros_of(display.text)
         macros |= defined
@@ -160,8 +158,6 @@ def _without_macros(source: Source) -> list[Display]:
 
 def _in_full(note: Note, source: Source) -> Note:
     """An annotation with the document's macros replaced."""
-    if not source.macros:
-        return note
     try:
         lines = tuple(replace(line, text=expanded(line.text, source.macros)[0]) for line in note.lines)
     except Limit:  # reported where a formula has it

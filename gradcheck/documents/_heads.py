@@ -38,6 +38,7 @@ class Head:
     """What a left side defines: a name, its indices or its parameters. `vector`: it was written `vec(name)`.
 
     `row`: the number of the first row, where it was a row `y_{i,:}`; then the last index stands for the colon.
+    `logarithm`: it was written `\\log name`.
     """
 
     name: str
@@ -47,11 +48,14 @@ class Head:
     called: bool = False
     depends: tuple[str, ...] = ()
     row: int | None = None
+    logarithm: bool = False
 
     def definition(self, tree: Node, conditions: tuple[Node, ...] = ()) -> Definition:
         """The definition with `tree` on the right."""
         from gradcheck.documents._symbols import Definition
 
+        if self.logarithm:
+            tree = Product(("",), (Name("\\exp"), Group("(", tree, at=tree.at)), at=tree.at)
         if self.row is not None:
             tree = Script(Group("(", tree, at=tree.at), List((Number(str(self.row)), self.indices[-1])), at=tree.at)
         return Definition(tree, self.indices, self.parameters, conditions, self.vector, self.called, self.depends)
@@ -126,10 +130,17 @@ def _named(tree: Node, symbols: Symbols) -> Head:
 
 
 def _applied(tree: Product, symbols: Symbols, right: Node | None) -> Head:
+    from gradcheck.documents._symbols import key_of
+
     first, last = tree.factors[0], tree.factors[-1]
     if isinstance(first, Word) and first.text == "vec" and symbols.find(first) is None:
         inner = tree.factors[1] if len(tree.factors) == 2 else Product(tree.operators[1:], tree.factors[1:])
         return Head(head_of(inner, symbols, right).name, vector=True)
+    if first in (Name("\\log"), Name("\\ln")) and len(tree.factors) == 2 and right is not None:
+        inside = head_of(last, symbols, right)
+        inputs = {key_of(node) for _, node in walk(right) if isinstance(node, Name | Accent | Script)}
+        if inside.name not in inputs:
+            return replace(inside, logarithm=True)
     if len(tree.factors) != 2 or not isinstance(last, Group):
         raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
     head, items = _named(first, symbols), items_of(last.body)

@@ -57,7 +57,11 @@ class Inferred:
 
 
 def infer_shapes(
-    symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: set[str], definitions: Collection[int] = ()
+    symbols: Symbols,
+    formulas: Sequence[Sequence[Node]],
+    defined: set[str],
+    definitions: Collection[int] = (),
+    spans: Sequence[tuple[int, str, Node, Node]] = (),
 ) -> Inferred:
     """Declare what occurs with subscripts or as a number, and is not declared.
 
@@ -69,11 +73,13 @@ def infer_shapes(
         Keys that have a definition in the block: these get no axes, their definition tells.
     definitions
         The numbers of the formulas that define something, for all indices.
+    spans
+        From where to where an index runs in a formula, as the text beside it says.
     """
     declare_integers(symbols, formulas, defined)
-    usage = Usage(symbols, formulas, defined)
+    usage = Usage(symbols, formulas, defined, spans)
     if alias_fonts(symbols, usage, defined):
-        usage = Usage(symbols, formulas, defined)
+        usage = Usage(symbols, formulas, defined, spans)
     axes = Axes()
     ranks: dict[str, int] = {}
     for key, use in usage.uses.items():

@@ -302,6 +302,8 @@ def _text(walk: _Walk, start: int, end: int) -> int:
     words = " ".join(inner.lower().strip(" \t\n,;").split())
     known = _CONDITION.match(words), _JOINER.match(words)
     is_text = not walk.text.startswith("\\mathrm", start) or words == (known[0] or known[1] or [""])[0]
+    if walk.depth and walk.keeps_rows() and "$" in inner:
+        _condition_in(walk, end + 1, last)
     if walk.depth or not is_text:
         return last
     if known[0] or known[1]:
@@ -311,6 +313,21 @@ def _text(walk: _Walk, start: int, end: int) -> int:
     elif words.endswith(":") or (_REMARK.match(words) and _LAST.match(walk.text, last)):
         walk.blank(start, last)
     return last
+
+
+def _condition_in(walk: _Walk, start: int, end: int) -> None:
+    """`\\text{if $x>0$ and $y>0$}` in a row of cases: the words around the formulas, and the formulas themselves."""
+    places = [at for at in range(start, end - 1) if walk.text[at] == "$"]
+    if len(places) % 2:
+        return
+    walk.out[places[0]], walk.out[end - 1] = "}", " "
+    walk.out[places[-1]] = " "
+    walk.blank(places[-1], end)
+    for left, right in zip(places[1:-1:2], places[2::2], strict=True):
+        words = walk.text[left + 1 : right].split()
+        walk.blank(left, right + 1)
+        joint = "\\vee" if "or" in words else ","
+        walk.out[left : left + len(joint)] = joint
 
 
 def _formulas_in(walk: _Walk, start: int, end: int) -> None:

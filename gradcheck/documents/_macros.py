@@ -17,17 +17,27 @@ _DEFINITION = re.compile(
     r"(?:\{\s*(?P<braced>\\[A-Za-z]+)\s*\}|(?P<bare>\\[A-Za-z]+))\s*(?:\[(?P<count>\d)\]\s*)?(?:\[(?P<default>[^\[\]]*)\]\s*)?"
     r"|def\s*(?P<plain>\\[A-Za-z]+)\s*(?P<marks>(?:#\d\s*)*))(?=\{)"
 )
+_DELIMITER = re.compile(
+    r"\\DeclarePairedDelimiter\s*(?:\{\s*(?P<braced>\\[A-Za-z]+)\s*\}|(?P<bare>\\[A-Za-z]+))\s*(?=\{)"
+)
+_SIZED = re.compile(r"\*|\s*\[[^\[\]]*\]")
 _PIECE = re.compile(r"\\.|[{}]", re.DOTALL)
 _CALL = re.compile(r"\\[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """What a macro stands for: `#1` to `#9` are its arguments, the first one optional where there is a default."""
+    """What a macro stands for: `#1` to `#9` are its arguments, the first one optional where there is a default.
+
+    `sized`: a star or a size in brackets may stand before the argument, and means nothing. `alone`: with brackets
+    before its arguments or braces behind them it is another one, which is not known.
+    """
 
     body: str
     arguments: int = 0
     default: str | None = None
+    sized: bool = False
+    alone: bool = False
 
 
 def group_end(text: str, at: int) -> int:
@@ -38,6 +48,21 @@ def group_end(text: str, at: int) -> int:
         if match[0] == "}" and depth <= 0:
             return match.end()
     return len(text)
+
+
+_PACKAGES = {
+    "\\pdv": Macro(r"\frac{\partial #1}{\partial #2}", 2, alone=True),
+    "\\dv": Macro(r"\frac{d #1}{d #2}", 2, alone=True),
+    "\\norm": Macro(r"\left\| #1 \right\|", 1, sized=True),
+    "\\abs": Macro(r"\left| #1 \right|", 1, sized=True),
+}
+_OPERATORS = "softmax sigmoid softplus relu ReLU diag tr Tr trace sgn sign erf"
+_PACKAGES |= {f"\\{name}": Macro(f"\\operatorname{{{name}}}") for name in _OPERATORS.split()}
+
+
+def known_macros(macros: Mapping[str, Macro]) -> dict[str, Macro]:
+    """The macros of a document, and those of common packages and preambles that it does not define itself."""
+    return _PACKAGES | dict(macros)
 
 
 def macros_of(text: str) -> tuple[dict[str, Macro], list[tuple[int, int]]]:
@@ -53,7 +78,15 @@ def macros_of(text: str) -> tuple[dict[str, Macro], list[tuple[int, int]]]:
         count = int(match["count"] or (match["marks"] or "").count("#"))
         found[match["braced"] or match["bare"] or match["plain"]] = Macro(body, count, match["default"])
         places.append((match.start(), at))
-    return found, places
+    for pair in _DELIMITER.finditer(text):
+        middle = group_end(text, pair.end())
+        right = text.find("{", middle)
+        end = group_end(text, right)
+        opening, closing = text[pair.end() + 1 : middle - 1], text[right + 1 : end - 1]
+        if right >= 0:
+            found[pair["braced"] or pair["bare"]] = Macro(f"{opening} #1 {closing}", 1, sized=True)
+            places.append((pair.start(), end))
+    return found, sorted(places)
 
 
 class _Expansion:
@@ -80,8 +113,10 @@ class _Expansion:
             self.calls += 1
             if self.calls > CALLS:
                 raise Limit("limit-size", f"more than {CALLS} calls of macros in a formula")
-            self.put(text[at : call.start()], origins[at : call.start()])
             values, after = _values(text, call.end(), macro)
+            if macro.alone and (text[call.end() : call.end() + 1] != "{" or text[after : after + 1] == "{"):
+                continue
+            self.put(text[at : call.start()], origins[at : call.start()])
             body, places = _filled(macro, values, origins, origins[call.start()])
             self.expand(body, places, depth + 1)
             if text[after : after + 1].isalpha() and re.search(r"\\[A-Za-z]+$", body):
@@ -93,6 +128,8 @@ class _Expansion:
 def _values(text: str, at: int, macro: Macro) -> tuple[list[tuple[str, int]], int]:
     """The arguments of a call, each with its place (or -1), and where they end."""
     values: list[tuple[str, int]] = []
+    if macro.sized and (size := _SIZED.match(text, at)):
+        at = size.end()
     while len(values) < macro.arguments:
         optional = macro.default is not None and not values
         while not optional and text[at : at + 1].isspace():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.documents._assumed import assume
+from gradcheck.documents._binders import spans_in
 from gradcheck.documents._classes import declare_classes
 from gradcheck.documents._classify import (
     EQUALITIES,
@@ -129,6 +130,7 @@ class _Builder:
         symbols = self.symbols
         displayed = [member.text for one in statements for member in one.members if not one.display.inline]
         sums = [member.text for one in statements for member in one.members]
+        sums += [condition.text for one in statements for condition in one.conditions]
         ones = [text for text in sums if _FROM_ONE.search(text)]
         symbols.base = int(bool(ones) and not any(_FROM_ZERO.search(text) for text in sums))
         if ones and not symbols.base:
@@ -159,7 +161,8 @@ class _Builder:
         if not self.annotations:
             declare_sigmoid(symbols, formulas, defined_keys)
             declare_matrices(symbols, formulas, [item.defines for item in counted], defined_keys)
-        inferred = infer_shapes(symbols, formulas, defined_keys, whole)
+        spans = [(n, *span) for n, item in enumerate(counted) for span in spans_in(item.conditions)]
+        inferred = infer_shapes(symbols, formulas, defined_keys, whole, spans)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
         self._kinds()
         for one in self.annotations:

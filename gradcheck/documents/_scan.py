@@ -82,6 +82,7 @@ _TOKEN = re.compile(
     r"|(?P<symbol>:=|\.\.\.|[-+*/=<>(){}\[\]|^_,;:&'!−·×≤≥≠∈′…])",
     re.DOTALL,
 )
+_SET_APART = {"+", "-", "=", "<", ">", "&", "\\\\", "}", ","}
 _BLANK = re.compile(r"(?:\s|~|%[^\n]*(?:\n|$))+")
 _ROW_END = re.compile(r"\.\s*(?:\\\\|\\end(?![A-Za-z]))")  # a full stop at the end of a row of cases
 _RAW = re.compile(r"\s*\{([^{}$\\]*)\}")
@@ -131,7 +132,22 @@ def scan(text: str, words: Collection[str] = ()) -> list[Token]:
             tokens.append(token)
         if len(tokens) > TOKENS:
             raise Limit("limit-size", f"a formula of more than {TOKENS} tokens")
-    return [*_outside_cases_dropped(tokens), Token("stop", "", len(text))]
+    return [*_outside_cases_dropped(_without_empty_groups(tokens)), Token("stop", "", len(text))]
+
+
+def _without_empty_groups(tokens: list[Token]) -> list[Token]:
+    """`{} + x` and `a {}={} b` set signs apart, and mean nothing; an empty argument or script stays."""
+    empty = {k for k in range(len(tokens)) if _is_empty_group(tokens, k)}
+    return [token for k, token in enumerate(tokens) if k not in empty and k - 1 not in empty]
+
+
+def _is_empty_group(tokens: list[Token], k: int) -> bool:
+    if [(token.kind, token.text) for token in tokens[k : k + 2]] != [("symbol", "{"), ("symbol", "}")]:
+        return False
+    before, after = tokens[max(k - 1, 0)], tokens[k + 2 : k + 3]
+    if k and before.text in ("^", "_"):
+        return False
+    return not k or before.kind in ("name", "number") or not after or after[0].text in _SET_APART
 
 
 def _next(text: str, at: int, words: list[str]) -> tuple[Token | None, int]:

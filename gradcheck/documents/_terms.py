@@ -9,10 +9,11 @@ from gradcheck.documents import _expression as e
 from gradcheck.documents._binders import conditions_of
 from gradcheck.documents._differentials import is_sign
 from gradcheck.documents._errors import Undeclared, Unsupported
+from gradcheck.documents._grammar import FUNCTIONS
 from gradcheck.documents._heads import entries_of
 from gradcheck.documents._operators import applied, operator_of
 from gradcheck.documents._scripts import items_at
-from gradcheck.documents._symbols import Definition, Found, key_of
+from gradcheck.documents._symbols import Definition, Found, Symbol, key_of
 from gradcheck.documents._tree import (
     Accent,
     Big,
@@ -110,6 +111,8 @@ def _factor(own: Elaborator, operators: list[str], factors: list[Node], k: int) 
         if indicator and own.is_condition(group.body):
             return own.raised(conditions_of(own, group.body), _scripts(after), node.at), 2
     name = _function(own, node, head)
+    if name and after is None and _defined(own, head) is not None:
+        return own.value(node), 1
     if name and after is not None:
         return _applied(own, name, node, operators, factors, k)
     if name:
@@ -254,13 +257,20 @@ def _after(own: Elaborator, value: e.Expression, node: Node | None) -> e.Express
 
 def _function(own: Elaborator, node: Node, head: Node) -> str:
     """The built-in function that a factor is the name of; "" for none."""
-    if not isinstance(head, Name | Word) or own.symbols.find(node) is not None:
+    if not isinstance(head, Name | Word) or (own.symbols.find(node) and _defined(own, head) is None):
         return ""
     text = head.text.removeprefix("\\")
     text = _SPELLINGS.get(text, text)
     if isinstance(head, Name) and not head.text.startswith("\\"):
         return ""
     return text if text in ENTRYWISE | ARRAYS | {"max", "min"} else ""
+
+
+def _defined(own: Elaborator, head: Node) -> Symbol | None:
+    """The function of the document that has the name of a built-in one, which nothing else can be: `\\tanh`."""
+    found = own.symbols.find(head) if isinstance(head, Name) and head.text in FUNCTIONS else None
+    symbol = found.symbol if found else None
+    return symbol if symbol and symbol.definition and symbol.definition.parameters else None
 
 
 def _applied(
@@ -312,6 +322,9 @@ def _is_function(own: Elaborator, node: Node) -> bool:
 def _function_at(own: Elaborator, name: str, node: Node, arguments: tuple[e.Expression, ...]) -> e.Expression:
     """The function itself; `\\log_2` has its base below, `\\operatorname{mat}_{n,m}` its sizes."""
     sub = node.sub if isinstance(node, Script) else None
+    own_one = _defined(own, node.base if isinstance(node, Script) else node) if sub is None else None
+    if own_one is not None:
+        return e.Call(own_one.key, arguments, node.primes if isinstance(node, Script) else 0, at=node.at)
     if isinstance(node, Script) and node.primes:
         raise Unsupported(f"{write(node)}: the derivative of a built-in function", node.at)
     if sub is None:

@@ -28,6 +28,7 @@ from gradcheck.documents._tree import (
 
 _ATOMS = (Name, Accent)
 _SPECIAL = {*CONSTANTS, "I", "T", "\\top", "d", "\\partial", "\\nabla", "\\mathbf{1}", "\\mathbb{1}", "\\wedge", "*"}
+_LETTERS = ("T", "d")  # with a subscript, neither a transpose nor a differential
 _GREEK = frozenset(
     [
         "alpha",
@@ -75,13 +76,23 @@ class _Use:
 class Usage:
     """Which undeclared names occur in the formulas of a block, and how."""
 
-    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        symbols: Symbols,
+        formulas: Sequence[Sequence[Node]],
+        defined: Collection[str] = (),
+        spans: Sequence[tuple[int, str, Node, Node]] = (),
+    ) -> None:
         self.symbols = symbols
         self.defined = defined
         self.indices = {name for trees in formulas for name in _indices(trees)}
         self.alone = {name for trees in formulas for tree in trees for name in _alone(tree)}
         self.uses: dict[str, _Use] = {}
         self.bounds: list[tuple[int, str, Node | None, Node | None]] = []
+        for number, name, lower, upper in spans:
+            if lower == Number(str(symbols.base)):
+                self._size_names(upper, self.indices | set(defined))
+                self.bounds.append((number, name, lower, upper))
         for number, trees in enumerate(formulas):
             bound = set(_bound_names(trees)) - symbols.dims.keys()
             for tree in trees:
@@ -145,7 +156,7 @@ class Usage:
 
     def _note(self, key: str, number: int, items: Sequence[Node], bound: set[str]) -> None:
         split = tuple(part for item in items for part in self._indices_in(item, len(items) > 1))
-        if split and key not in _SPECIAL and key not in bound:
+        if split and (key not in _SPECIAL or key in _LETTERS) and key not in bound:
             self.uses.setdefault(key, _Use()).subscripts.append((number, split))
 
     def _indices_in(self, item: Node, commas: bool) -> list[Node]:
