@@ -52,6 +52,7 @@ CAUSES: Mapping[str, str] = {
     "kink": "Right at a kink only by a choice: the value lies between the slopes on both sides.",
     "border": "Right inside, not at the border.",
     "reshape": "Right up to the shape.",
+    "layout": "Right transposed: rows and columns of the derivative of a vec by a vec have changed places.",
     "row-maximum": "Right if the maximum of a row may run over all its entries.",
     "single-use": "Right if the parameter is used once.",
     "assumption": "Right where the assumption holds that the annotation states.",

@@ -163,15 +163,13 @@ def _laid_out(own: Evaluator, found: Value, x: e.Differential, indices: tuple[e.
         return _by_last(gather(moved, values, plain, place), rank - len(indices))
     if not x.layout:
         return found if split and found.rank > split else Value(found.array, found.names)
-    if x.layout == "row" and split > 1:
+    if x.layout and split > 1:
         raise Conformability("the numerator is a matrix: its vec is meant", x.at, "missing-vec")
     if x.layout == "row" and found.rank - split < 1:
         raise Conformability(f"a row of derivatives by {x.by}, which is a number", x.at, "conformability")
     flat = vec(_by_first(found)) if not split else _flat_by(found, split)
     if not split:
         return Value(flat.array[..., None, :], flat.names) if x.layout == "row" else flat
-    if x.layout == "column" and split:
-        raise Unsupported("a derivative of an array by a column; admitted: by a row, vec(..)^T", x.at)
     return flat
 
 

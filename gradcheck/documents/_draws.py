@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck.documents._model import Block
 
 TERMS = 200_000_000  # evaluated terms of one statement in one trial
-_DOMAINS = ("real", "real", "positive", "positive", "unit", "unit")  # one after the other, where the first fails
+_DOMAINS = ("real", "real", "positive", "definite", "unit", "unit")  # one after the other, where the first fails
 _ATTEMPTS = 6  # until no defined array is empty
 
 
@@ -54,7 +54,7 @@ class Draws:
         self._worlds, self._others, self._further = [], {}, {}
 
     def at(self, position: int) -> Iterator[World]:
-        """A trial, and what may stand in for it: other values, then positive ones, then ones between 0 and 1."""
+        """A trial, and what may stand in for it: others, then positive ones, determinants too, then below 1."""
         yield self.worlds[position]
         for attempt, domain in enumerate(_DOMAINS, 1):
             if (position, attempt) not in self._others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gradcheck.documents._edit import Edit, Text, should
 from gradcheck.documents._sites import Site, indexed, is_transposed, transposition_of, with_indices
@@ -135,6 +136,8 @@ def transposes(text: Text) -> Iterator[Edit]:
         if isinstance(node, Script) and is_transposed(node):
             new: Node = node.base if node.sub is None else Script(node.base, node.sub, None, node.primes)
             yield text.edit(site, new, "transposed", 1.1, should("transposition:", node, new))
+        elif (other := _inverse_turned(node, mark)) is not None:
+            yield text.edit(site, other, "transposed", 1.1, should("transposition:", node, other))
         elif _is_matrix(node, text) and not _has_mark(site, text):
             new = Script(node, None, mark) if not isinstance(node, Script) else Script(node.base, node.sub, mark)
             cost = 1.3 if _is_called(site, text) else 1.1
@@ -148,6 +151,17 @@ def transposes(text: Text) -> Iterator[Edit]:
                 )
         if site.role == "value" and isinstance(node, Product):
             yield from _turned(text, site, node)
+
+
+def _inverse_turned(node: Node, mark: Name) -> Node | None:
+    """`X^{-\\top}` for `X^{-1}`, and the other way round."""
+    if not isinstance(node, Script) or not isinstance(node.sup, Sum) or node.sup.signs != ("-",):
+        return None
+    below = node.sup.terms[0]
+    is_turned = is_transposed(replace(node, sup=below))
+    if not is_turned and below != Number("1"):
+        return None
+    return replace(node, sup=replace(node.sup, terms=(Number("1") if is_turned else mark,)))
 
 
 def _is_called(site: Site, text: Text) -> bool:

@@ -217,13 +217,20 @@ class Elaborator:
     def split(self, items: tuple[Node, ...], commas: bool, rank: int | None) -> tuple[Node, ...]:
         """The indices that subscript items are; each letter is one where nothing tells how many there are."""
         if rank is None:
-            whole = commas or any(self.symbols.size(part) for item in items for _, part in walk(item))
+            whole = commas or any(map(self._multiplies, items))
             return items if whole else tuple(letter for item in items for letter in letters(item))
         indices = split(items, commas, rank, lambda node: self.symbols.size(node) is not None)
         for index in indices if len(indices) == rank else ():
             if joined_letters(index) and not any(self._is_number(part) for part in getattr(index, "factors", ())):
                 raise Wrong(f"index {write(index)} is a product of indices", index.at, "wrong-index")
         return indices
+
+    def _multiplies(self, item: Node) -> bool:
+        """Whether a size stands in a subscript as a factor, and not as the letter of an axis that it is of."""
+        parts = [part for _, part in walk(item)]
+        sizes = [size for part in parts if (size := self.symbols.size(part))]
+        counts = any(isinstance(part, Number) for part in parts)
+        return any(counts or self.symbols.dims[size] or size not in self.symbols.extents for size in sizes)
 
     def _is_number(self, node: Node) -> bool:
         if self.known_index(node) is not None:
@@ -313,7 +320,7 @@ class Elaborator:
         if size := self.symbols.size(node):
             return e.Extent(size, at=node.at)
         name = key_of(node)
-        if name in CONSTANTS:
+        if name in CONSTANTS and not (self.subscripting and name == "e"):
             return e.Constant(CONSTANTS[name], at=node.at)
         if name in ("I", "\\mathbf{I}", "\\mathrm{I}", "\\mathbb{I}"):
             return e.Unit("identity", None, at=node.at)

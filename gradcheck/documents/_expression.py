@@ -186,7 +186,8 @@ class Differential(Expression):
     """The derivative of `of` with regard to the array `by`.
 
     Its positional axes are those of `of`, then those of `by`. With `indices`, the leading axes of `by` are taken there.
-    `layout`: "" for the array's own shape, "column" for `d vec(X)`, "row" for `d vec(X)^T` and `d x^T`.
+    `layout`: "" for the array's own shape, "column" for `d vec(X)`, "row" for `d vec(X)^T` and `d x^T`; a vector by
+    either is its Jacobian.
     """
 
     of: Expression

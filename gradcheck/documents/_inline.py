@@ -1,4 +1,4 @@
-"""Formulas within a paragraph of Markdown: `$..$`, `$$..$$`, MyST roles; comments; code is passed over."""
+"""Formulas within a paragraph of Markdown: `$..$`, `\\(..\\)`, `$$..$$`, MyST roles; comments; code is passed over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from gradcheck.documents._layout import ALIGNED
 from gradcheck.documents._source import NOTE, Source, find
 
 _TOKEN = re.compile(
-    r"\\begin\{(?P<environment>[a-z]+\*?)\}|\\.|(?P<role>\{math\})?(?P<ticks>`+)|(?P<comment><!--)|(?P<dollars>\$\$?)",
+    r"\\begin\{(?P<environment>[a-z]+\*?)\}|(?P<round>\\\()|\\."
+    r"|(?P<role>\{math\})?(?P<ticks>`+)|(?P<comment><!--)|(?P<dollars>\$\$?)",
     re.DOTALL,
 )
 
@@ -37,6 +38,8 @@ class _Paragraph:
                 at = self._comment(match)
             elif match["dollars"]:
                 at = self._dollars(match)
+            elif match["round"]:
+                at = self._round(match)
             elif match["environment"] in ALIGNED:
                 at = self._closed(match, f"\\end{{{match['environment']}}}", match["environment"])
 
@@ -72,6 +75,13 @@ class _Paragraph:
         elif stop >= 0:
             self.source.note(self.start + match.end(), text, "comment")
         return stop + 3 if stop >= 0 else len(self.text)
+
+    def _round(self, match: re.Match[str]) -> int:
+        stop = self._find("\\)", match.end())
+        if stop < 0:
+            return match.end()
+        self._inline(match.end(), stop, "\\(")
+        return stop + 2
 
     def _dollars(self, match: re.Match[str]) -> int:
         if match["dollars"] == "$$":

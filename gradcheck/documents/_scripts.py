@@ -88,11 +88,17 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
         raise Undeclared(write(sup), sup.at, f"superscript {write(sup)} is not part of a declared name")
     if isinstance(sup, Name) and sup.text in ("*", "+", "-", "\\dagger", "\\star"):
         raise Undeclared(sup.text, sup.at, f"superscript {sup.text} is not part of a declared name")
-    if isinstance(base, e.Extent | e.Variable) and base.key == "e" and not isinstance(sup, Number):
-        symbol = own.symbols.symbol("e")
-        if isinstance(base, e.Extent) or (symbol is not None and own.symbols.rank(symbol)):
-            base = e.Constant(math.e, at=at)  # no power of a size or an array
+    if _is_other_e(own, base) and not isinstance(sup, Number):
+        base = e.Constant(math.e, at=at)
     return e.Power(base, own.value(sup), at=at)
+
+
+def _is_other_e(own: Elaborator, base: e.Expression) -> bool:
+    """Whether e is an index, a size or an array here; Euler's number is what has the power."""
+    if isinstance(base, e.Index):
+        return base.label.partition("#")[0] == "e"
+    symbol = own.symbols.symbol("e") if isinstance(base, e.Variable) and base.key == "e" else None
+    return (isinstance(base, e.Extent) and base.key == "e") or (symbol is not None and bool(own.symbols.rank(symbol)))
 
 
 def _transposes(own: Elaborator, base: e.Expression, sup: Node | None) -> bool:

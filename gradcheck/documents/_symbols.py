@@ -22,6 +22,8 @@ from gradcheck.documents._write import write
 KINDS = (
     "real",
     "positive",
+    "definite",
+    "covariance",
     "unit",
     "mask",
     "simplex",
@@ -350,6 +352,12 @@ class Symbols:
             return next((key for key in map(self.resolved, spellings(node)) if key in self.dims), None)
         return None
 
+    @property
+    def extents(self) -> frozenset[str]:
+        """The keys of the sizes that are the length of an axis by themselves."""
+        axes = (axis for one in self.table.values() for axis in one.axes or ())
+        return frozenset(self.dim_of(axis) for axis in axes if not axis.arguments)
+
     def value(self, size: Size, sizes: Mapping[str, int]) -> int:
         """The number that a size is, given the numbers of all declared ones by key."""
         if isinstance(size.head, str) and not size.arguments:
@@ -358,11 +366,12 @@ class Symbols:
 
 
 def within(symbols: Symbols, domain: str) -> Symbols:
-    """The same symbols, those that may be any number drawn from a smaller domain: "positive" or "unit"."""
+    """The same symbols, those that may be any number drawn from a smaller domain: "positive", "definite", "unit"."""
     new = symbols.copy()
+    kinds = {"real": domain} | ({"symmetric": "covariance"} if domain == "definite" else {})
     for key, one in new.table.items():
-        if one.kind == "real" and one.definition is None:
-            new.table[key] = replace(one, kind=domain)
+        if one.kind in kinds and one.definition is None:
+            new.table[key] = replace(one, kind=kinds[one.kind])
     return new
 
 

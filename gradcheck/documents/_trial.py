@@ -111,6 +111,9 @@ class Trial:
         match symbol.kind:
             case "positive":
                 array: Array = abs(self._between(symbol.key, magnitudes)) if self.edges else magnitudes
+            case "definite" | "covariance":
+                array = _definite(magnitudes)
+                array = (array + np.swapaxes(array, -1, -2)) / 2 if symbol.kind == "covariance" else array
             case "unit":
                 array = (magnitudes - 0.4) * 0.8
             case "simplex":
@@ -159,6 +162,12 @@ def _labels(stream: np.random.Generator, count: int, size: int, number: int) -> 
     ends = [0, count - 1] if number % 2 else [count - 1, 0]
     found = np.append(ends, stream.integers(0, count, size))[:size]
     return stream.permutation(found).astype(float)
+
+
+def _definite(array: Array) -> Array:
+    """Positive entries; a square matrix with a positive definite symmetric part, so that its determinant is positive."""
+    square = array.ndim > 1 and array.shape[-1] == array.shape[-2]
+    return array + 1.5 * array.shape[-1] * np.eye(array.shape[-1]) if square else array
 
 
 def _with_ties(array: Array, stream: np.random.Generator) -> Array:

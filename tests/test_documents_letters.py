@@ -1,0 +1,106 @@
+"""Letters with more than one meaning: e, sizes as indices, names of losses; formulas in running text between `\\(..\\)`."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcheck.documents import check
+
+
+def _verdicts(*displays: str, note: str = "", text: str = "") -> list[str]:
+    shown = "\n\n".join(f"$$\n{one}\n$$" for one in displays)
+    comment = f"<!-- gradcheck\n{note}\n-->" if note else ""
+    return [result.verdict.value for result in check(f"{comment}\n\n{text}\n\n{shown}\n").results]
+
+
+@pytest.mark.parametrize(
+    ("note", "displays", "found"),
+    [
+        (
+            "",
+            [r"y_c = \sum_h x_{ch}", r"\frac{\partial y_c}{\partial x_{eh}} = [c = e]",
+             r"\frac{\partial y_c}{\partial x_{eh}} = 1"],
+            ["DEF", "PASS", "FAIL"],
+        ),
+        (
+            "shapes: x[N,D]\nindex: e<D",
+            [r"m_d = \frac{1}{N} \sum_{n=1}^N x_{nd}", r"\frac{\partial m_d}{\partial x_{ke}} = \frac{1}{N} [d = e]",
+             r"\frac{\partial m_d}{\partial x_{ke}} = \frac{1}{N} [k = e]"],
+            ["DEF", "PASS", "FAIL"],
+        ),
+        (
+            "shapes: P[T,S] V[S,e]",
+            ["O = P V", r"O_{te} = \sum_{s=1}^{S} P_{ts} V_{se}", r"O_{te} = \sum_{s=1}^{S} P_{ts} V_{es}"],
+            ["DEF", "PASS", "FAIL"],
+        ),
+        (
+            "shapes: P[T,S] V[S,d]",
+            ["O = P V", r"O_{td} = \sum_{s=1}^{S} P_{ts} V_{sd}", r"O_{td} = \sum_{s=1}^{S} P_{ts} V_{ds}"],
+            ["DEF", "PASS", "FAIL"],
+        ),
+    ],
+)  # fmt: skip
+def test_e_in_a_subscript_is_an_index(note: str, displays: list[str], found: list[str]) -> None:
+    assert _verdicts(*displays, note=note) == found
+
+
+def test_the_base_of_a_power_is_euler_s_number_beside_an_index_e() -> None:
+    claims = [
+        r"\frac{\partial p_e}{\partial z_k} = p_e ([e = k] - p_k)",
+        r"\frac{\partial p_e}{\partial z_k} = p_e [e = k]",
+    ]
+    assert _verdicts(r"p_e = \frac{e^{z_e}}{\sum_k e^{z_k}}", *claims) == ["DEF", "PASS", "FAIL"]
+
+
+VEC = [
+    r"\frac{\partial \operatorname{vec}(Y)}{\partial \operatorname{vec}(X)} = " + right
+    for right in (r"B^\top \otimes A", r"B \otimes A^\top", r"A \otimes B^\top", r"-B \otimes A^\top")
+]
+
+
+def test_the_derivative_of_a_vec_by_a_vec_is_right_in_either_layout() -> None:
+    found = _verdicts("Y = A X B", *VEC, note="shapes: A[m,n] X[n,p] B[p,q]")
+    assert found == ["DEF", "PASS", "CONVENTION", "FAIL", "FAIL"]
+
+
+def test_a_derivative_of_a_matrix_by_a_vec_wants_a_vec_above_too() -> None:
+    claim = r"\frac{\partial Y}{\partial \operatorname{vec}(X)} = B^\top \otimes A"
+    assert _verdicts("Y = A X B", claim, note="shapes: A[m,n] X[n,p] B[p,q]") == ["DEF", "FAIL"]
+
+
+@pytest.mark.parametrize("logarithm", [r"\log \det X", r"\ln |X|", r"\log \det(X)"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_logarithm_of_a_determinant_tells_an_inverse_from_its_transpose(logarithm: str, seed: int) -> None:
+    text = f"""<!-- gradcheck
+shapes: X[n,n]
+-->
+$$ f = {logarithm} $$
+
+$$ \\frac{{\\partial f}}{{\\partial X}} = X^{{-\\top}} $$
+
+$$ \\frac{{\\partial f}}{{\\partial X}} = X^{{-1}} $$
+"""
+    results = check(text, seed=seed).results
+    assert [result.verdict.value for result in results] == ["DEF", "PASS", "FAIL"]
+    assert results[-1].cause == "transposed"
+
+
+def test_the_logarithm_of_the_determinant_of_a_symmetric_matrix_is_evaluated() -> None:
+    density = r"f = -\frac{1}{2} \log \det S - \frac{1}{2} x^\top S^{-1} x"
+    claims = [r"\frac{\partial f}{\partial x} = - S^{-1} x", r"\frac{\partial f}{\partial x} = - S x"]
+    assert _verdicts(density, *claims, note="shapes: S[n,n] x[n]\nsymmetric: S") == ["DEF", "PASS", "FAIL"]
+
+
+@pytest.mark.parametrize("note", ["", "loss: L", "shapes: x[I] w[K,I]\nloss: L"])
+def test_the_name_of_a_loss_alone_takes_nothing_away(note: str) -> None:
+    claims = [
+        r"\frac{\partial L}{\partial x_k} = \sum_u w_{uk} \frac{\partial L}{\partial y_u}",
+        r"\frac{\partial L}{\partial x_k} = \sum_u w_{uk} x_k \frac{\partial L}{\partial y_u}",
+    ]
+    assert _verdicts(r"y_u = \sum_k w_{uk} x_k", *claims, note=note) == ["DEF", "PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(("product", "verdict"), [("ab", "PASS"), ("2ab", "FAIL")])
+def test_running_text_between_round_brackets_defines(product: str, verdict: str) -> None:
+    text = f"Define \\(s = a+b\\) and \\(p = {product}\\). An end is missing here: \\( q."
+    assert _verdicts("(a-b)^2 = s^2 - 4p", text=text) == [verdict]
