@@ -1,4 +1,4 @@
-"""Letters with more than one meaning: e, sizes as indices, names of losses; formulas in running text between `\\(..\\)`."""
+"""What is meant by e, by sizes as indices, by the name of a loss, by vec below the line, by `\\(..\\)` in running text."""
 
 from __future__ import annotations
 

@@ -115,11 +115,15 @@ def more_upstreams(
     return [(name, loss, of, heads.get(name, items[0])) for name, of in found]
 
 
-def declare_loss(symbols: Symbols, items: Sequence[Item], loss: Loss) -> None:
-    """A declared loss: with more outputs than before, or with outputs that those before lead to."""
+def declare_loss(symbols: Symbols, items: Sequence[Item], loss: Loss, lets: Collection[str] = ()) -> None:
+    """A declared loss: with more outputs than before, or with outputs that those before lead to.
+
+    The name alone of one that neither the document nor one of `lets` defines leaves it to what can be inferred.
+    """
     key = symbols.key(loss.name)
     if not loss.upstream:
-        if symbols.symbol(key) is None:
+        defined = {*lets, *(item.defines.name for item in items if item.defines)}
+        if key in defined and symbols.symbol(key) is None:
             symbols.declare(loss.name, None)
         return
     known = symbols.symbol(key)

@@ -392,6 +392,6 @@ class _Builder:
 
     def _losses(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         symbols = self.symbols
-        self._each("loss", lambda loss: declare_loss(symbols, items, loss))
+        self._each("loss", lambda loss: declare_loss(symbols, items, loss, self._lets()))
         self._each("grad", lambda ones: [symbols.gradient(one.name, one.loss, one.of) for one in ones])
         name_gradients(symbols, items, upstream)

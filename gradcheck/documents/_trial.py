@@ -165,7 +165,7 @@ def _labels(stream: np.random.Generator, count: int, size: int, number: int) -> 
 
 
 def _definite(array: Array) -> Array:
-    """Positive entries; a square matrix with a positive definite symmetric part, so that its determinant is positive."""
+    """Positive entries; of a square matrix the symmetric part is positive definite, and the determinant positive."""
     square = array.ndim > 1 and array.shape[-1] == array.shape[-2]
     return array + 1.5 * array.shape[-1] * np.eye(array.shape[-1]) if square else array
 
