@@ -1,4 +1,4 @@
-"""What is meant by e, by sizes as indices, by the name of a loss, by vec below the line, by `\\(..\\)` in running text."""
+"""What e, sizes as indices, the name of a loss, vec below the line and `\\(..\\)` in running text mean."""
 
 from __future__ import annotations
 
