@@ -10,7 +10,7 @@ import pytest
 from gradcheck.documents import Result, Verdict, check
 from gradcheck.documents._causes import CAUSES
 from gradcheck.documents._compare import Outcome
-from gradcheck.documents._differences import described
+from gradcheck.documents._differences import described, parity_of
 from gradcheck.documents._notation import in_notation
 from gradcheck.documents._parse import parse
 from gradcheck.documents._proportions import constants, ratio
@@ -231,8 +231,21 @@ def test_the_sign_of_an_input_and_the_parity_of_a_size_are_named_only_if_they_te
     assert described(wrong, {"i": "i"}, [("x", [x])]) == "only where x < 0"
     assert described(wrong, {"i": "i"}, [("t", [np.roll(x, 3)])]) == ""
     parts = [Outcome(GRID**2, GRID), Outcome(GRID, GRID), Outcome(GRID**3, GRID)]
-    assert described(parts, {}, (), {"K": (4, 3, 2), "N": (5, 4, 6)}) == "only for even K (2, 3, 4 tried)"
-    assert described(parts, {}, (), {"N": (5, 4, 6)}) == "wrong in 2 of 3 trials"
+    wrong, sizes = [True, False] * 3, {"K": (4, 3, 2, 5, 4, 3), "N": (5, 4, 6, 3, 4, 5)}
+    assert parity_of(wrong, sizes) == "only for even K (2, 3, 4, 5 tried)"
+    assert parity_of(wrong[:3], {"K": (4, 3, 2)}) == parity_of(wrong, {"N": sizes["N"]}) == ""
+    assert described(parts, {}, (), "only for even K") == "only for even K"
+    assert described(parts, {}) == "wrong in 2 of 3 trials"
+
+
+def test_the_parity_of_a_kernel_is_shown_by_further_trials_and_a_hinge_is_no_parity() -> None:
+    setting = ("shapes: x[N] w[K]\ndims: h=K//2 g=(K-1)//2\noutside: zero", r"y_n = \sum_k w_k x_{n+k-h}")
+    (found,) = report(setting, r"\frac{\partial y_n}{\partial w_k} = x_{n+k-g}")
+    assert found.message == "7 of 8 entries differ; only for even K (3, 4, 5 tried)"
+    (hinge,) = report(
+        ("shapes: a[N,D] c[D] m[]", r"f = \sum_i \max(0, m - \|a_i - c\|)^2"), r"\frac{\partial f}{\partial c} = 0"
+    )
+    assert hinge.message == "5 of 5 entries differ; wrong in 1 of 3 trials"
 
 
 def test_a_constant_is_told_by_its_value_in_every_trial() -> None:
@@ -256,13 +269,14 @@ def test_a_ratio_is_one_number_for_all_entries_and_none_for_zeros() -> None:
     assert ratio(GRID, 0 * GRID, 1e-9) is None
 
 
-@pytest.mark.parametrize("names", [("N",), ("N", "D"), ("A", "B", "C")])
+@pytest.mark.parametrize("names", [("N",), ("N", "D"), ("A", "B", "C"), tuple("ABCDEFGH")])
 def test_no_size_is_the_same_in_all_trials(names: tuple[str, ...]) -> None:
     symbols = Symbols()
     symbols.declare("x", names)
-    for seed in range(5):
+    for seed in range(15):
         drawn = [Trial(symbols, seed, number).sizes for number in range(3)]
         assert all(len({sizes[name] for sizes in drawn}) > 1 for name in names), drawn
+        assert all(len(set(sizes.values())) == len(names) for sizes in drawn), drawn
 
 
 CONVOLUTION = (

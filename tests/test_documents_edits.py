@@ -351,8 +351,8 @@ def held(symbols: Symbols, *names: str) -> Symbols:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (r"\gamma g_n", r"treats \mu as constant"),
-        ("g_n", r"treats \mu as constant; and missing factor \gamma"),
+        (r"\gamma g_n", r"treats \mu as constant; what goes through \mu is missing"),
+        ("g_n", r"treats \mu as constant; and missing factor \gamma; what goes through \mu is missing"),
     ],
 )
 def test_a_statistic_treated_as_constant_is_named_and_so_is_what_is_wrong_besides(wrong: str, message: str) -> None:

@@ -224,15 +224,14 @@ def probable_cause(
             scaled.append((edit, factor))
     for names, held in (frozen or {}).items():
         if account.admits(tree, held.matches, names):
-            return Probable("frozen-statistics", _frozen(names), _freed(tree, held, matches, account))
+            return _held_constant(names, "", _freed(tree, held, matches, account))
     for edit, factor in scaled[:1]:
         words = f"{edit.words}; and {_missing(factor)}"
         return Probable(edit.cause, words, factor.of(edit.tree))
     for names, held in (frozen or {}).items():
         for edit in singles:
             if edit.cause in _BESIDES and account.admits(edit.tree, held.matches, names):
-                words = f"{_frozen(names)}; and {edit.words}"
-                return Probable("frozen-statistics", words, _freed(edit.tree, held, matches, account))
+                return _held_constant(names, f"; and {edit.words}", _freed(edit.tree, held, matches, account))
     return _pair(tree, singles, matches, symbols, account)
 
 
@@ -268,8 +267,9 @@ def _freed(tree: Node, held: Frozen, matches: Matches, account: _Account) -> Nod
     return whole if held.paths and account.admits(whole, matches) else None
 
 
-def _frozen(names: str) -> str:
-    return f"treats {names} as constant"
+def _held_constant(names: str, more: str, tree: Node | None) -> Probable:
+    lost = "" if tree is not None else f"; what goes through {names} is missing"
+    return Probable("frozen-statistics", f"treats {names} as constant{more}{lost}", tree)
 
 
 def _pair(

@@ -12,13 +12,14 @@ from gradcheck.documents._proportions import CLOSE, ratio
 from gradcheck.documents._value import Array
 
 ENOUGH = 6  # entries that a claim about where they are must rest on
+EACH = 3  # sizes, and trials of either parity, that a claim about parity must rest on
 
 
 def described(
     outcomes: Sequence[Outcome],
     names: Mapping[str, str],
     inputs: Sequence[tuple[str, Sequence[Array]]] = (),
-    sizes: Mapping[str, Sequence[int]] | None = None,
+    parity: str = "",
 ) -> str:
     """What the wrong entries have in common, "" if nothing.
 
@@ -30,12 +31,12 @@ def described(
         What the axes are called, by their labels.
     inputs
         Arrays that may decide where it is wrong, with their values in each trial.
-    sizes
-        What sizes are in each trial.
+    parity
+        For which sizes it is wrong, as `parity_of` says it.
     """
     if not outcomes or any(one.stated.shape != one.numerical.shape for one in outcomes):
         return ""
-    found = [_amount(outcomes), _trials(outcomes, sizes or {}) or _places(outcomes, names) or _values(outcomes, inputs)]
+    found = [_amount(outcomes), _trials(outcomes, parity) or _places(outcomes, names) or _values(outcomes, inputs)]
     return "; ".join(filter(None, found))
 
 
@@ -51,20 +52,26 @@ def _amount(outcomes: Sequence[Outcome]) -> str:
     return ""
 
 
-def _trials(outcomes: Sequence[Outcome], sizes: Mapping[str, Sequence[int]]) -> str:
+def parity_of(wrong: Sequence[bool], sizes: Mapping[str, Sequence[int]]) -> str:
+    """The one size whose parity tells the wrong trials from the right ones; "" where that may be chance.
+
+    Several sizes must have been tried, and several trials have either parity.
+    """
+    found: list[str] = []
+    for name, values in sizes.items():
+        tried = sorted(set(values))
+        odd = [value % 2 == 1 for value in values]
+        rests = len(tried) >= EACH and min(odd.count(True), odd.count(False)) >= EACH
+        if rests and odd in (list(wrong), [not bad for bad in wrong]):
+            kind = "odd" if values[wrong.index(True)] % 2 else "even"
+            found.append(f"only for {kind} {name} ({', '.join(map(str, tried))} tried)")
+    return found[0] if len(found) == 1 else ""
+
+
+def _trials(outcomes: Sequence[Outcome], parity: str) -> str:
     """For which sizes it is wrong, where it is right for others."""
     wrong = [not one.agrees for one in outcomes]
-    if all(wrong):
-        return ""
-    parities: list[str] = []
-    for name, values in sizes.items():
-        odd = [value % 2 == 1 for value in values]
-        if odd in (wrong, [not bad for bad in wrong]):
-            kind = "odd" if values[wrong.index(True)] % 2 else "even"
-            parities.append(f"only for {kind} {name} ({', '.join(map(str, sorted(set(values))))} tried)")
-    if len(parities) == 1:
-        return parities[0]
-    return f"wrong in {sum(wrong)} of {len(wrong)} trials"
+    return "" if all(wrong) else parity or f"wrong in {sum(wrong)} of {len(wrong)} trials"
 
 
 def _places(outcomes: Sequence[Outcome], names: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from gradcheck.documents._budget import Budget
 from gradcheck.documents._causes import Frozen, Match, Matches, Probable, known, probable_cause
 from gradcheck.documents._classify import Item
 from gradcheck.documents._compare import compared
-from gradcheck.documents._differences import described
+from gradcheck.documents._differences import described, parity_of
 from gradcheck.documents._edits_sums import summed
 from gradcheck.documents._edits_symbols import with_subscript
 from gradcheck.documents._elaborate import elaborate
@@ -36,6 +36,7 @@ _REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", "
 _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
 _TERMS = 10_000_000  # of one edit in one trial
 _HEAD_TERMS = 50_000_000  # of the left side
+_FURTHER = 6  # trials that show which size decides
 _SINGLES = 4  # intermediates of which every subset is held
 
 
@@ -128,7 +129,26 @@ class Search:
             for key in sorted(keys_in(stated.expression) | keys_in(head.expression))
             if (symbol := self.symbols.symbol(key)) is not None and symbol.kind == "real"
         ]
-        return described(outcomes, names, inputs, self._sizes())
+        return described(outcomes, names, inputs, self._parity(head, stated, [not one.agrees for one in outcomes]))
+
+    def _parity(self, head: Formula, stated: Formula, wrong: list[bool]) -> str:
+        """The size whose parity decides, where a formula is wrong in some trials only; found by further trials."""
+        if all(wrong):
+            return ""
+        worlds = list(self.worlds)
+        first = worlds[0].trial
+        try:
+            for number in range(len(worlds), len(worlds) + _FURTHER):
+                world = self._world(self.symbols, first.seed, number)
+                wrong.append(not compared(head, stated, world).agrees)
+                worlds.append(world)
+        except (Refusal, Limit, ValueError):
+            return ""
+        return parity_of(wrong, self._sizes(worlds))
+
+    def _world(self, symbols: Symbols, seed: int, number: int) -> World:
+        trial = trial_of(symbols, self.ties, seed, number)
+        return World(trial, overrides(trial.symbols, self.ties))
 
     def _frozen(self, left: Node, indices: Sequence[str]) -> dict[str, Frozen]:
         names = [key for key in self.intermediates if key not in self.symbols.held]
@@ -160,8 +180,7 @@ class Search:
         def matches(tree: Node) -> Match:
             if not worlds:
                 for world in self.worlds:
-                    trial = trial_of(symbols, self.ties, world.trial.seed, world.trial.number)
-                    worlds.append(World(trial, overrides(trial.symbols, self.ties)))
+                    worlds.append(self._world(symbols, world.trial.seed, world.trial.number))
             return self._matches(left, tree, symbols, worlds, ", ".join(subset))
 
         return matches
@@ -211,15 +230,15 @@ class Search:
             found[name] = value.shape if not value.names else ()
         return {name: shape for name, shape in found.items() if shape}
 
-    def _sizes(self) -> dict[str, tuple[int, ...]]:
-        """What the sizes of the block are in each trial."""
-        drawn = [world.trial.sizes for world in self.worlds]
+    def _sizes(self, worlds: Sequence[World]) -> dict[str, tuple[int, ...]]:
+        """What the sizes of the block are in some trials."""
+        drawn = [world.trial.sizes for world in worlds]
         keys = {key: self.symbols.resolved(key) for key in sorted(self.symbols.dims)}
         return {key: tuple(one[own] for one in drawn) for key, own in keys.items() if all(own in one for one in drawn)}
 
     def _numbers(self) -> list[Constant]:
         """The constants of the block, with their values in each trial."""
-        sizes = {key: tuple(map(float, values)) for key, values in self._sizes().items()}
+        sizes = {key: tuple(map(float, values)) for key, values in self._sizes(self.worlds).items()}
         scalars: dict[str, tuple[float, ...]] = {}
         for key, symbol in sorted(self.symbols.table.items()):
             is_number = symbol.kind in ("real", "positive", "upstream") and self.symbols.rank(symbol) == 0

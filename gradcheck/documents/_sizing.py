@@ -26,7 +26,9 @@ _COMMUTATIVE = ("+", "*")
 _OPERATORS |= {"//": operator.floordiv, "%": operator.mod, "min": min, "max": max}
 
 
-def draw_sizes(symbols: Symbols, stream: np.random.Generator, number: int) -> Sizes:
+def draw_sizes(
+    symbols: Symbols, stream: np.random.Generator, number: int, others: Mapping[str, int] | None = None
+) -> Sizes:
     """A number for every size of a block.
 
     Parameters
@@ -36,6 +38,8 @@ def draw_sizes(symbols: Symbols, stream: np.random.Generator, number: int) -> Si
     stream : numpy.random.Generator
     number : int
         Of the trial: decides which sizes should be even.
+    others
+        Sizes of another trial: none that is drawn is the same number here.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def draw_sizes(symbols: Symbols, stream: np.random.Generator, number: int) -> Si
     Limit
         "limit-size".
     """
-    search = _Search(symbols, number)
+    search = _Search(symbols, number, others or {})
     best: tuple[float, Sizes] | None = None
     accepted = 0
     for attempt in range(_ATTEMPTS) if search.free else (0, _ATTEMPTS):
@@ -100,9 +104,10 @@ def _flat(size: Size) -> list[Size]:
 class _Search:
     """What the sizes of a block depend on, made ready to be tried often."""
 
-    def __init__(self, symbols: Symbols, number: int) -> None:
+    def __init__(self, symbols: Symbols, number: int, others: Mapping[str, int]) -> None:
         self.symbols = symbols
         self.number = number
+        self.others = others
         self.problem = ""
         self.free = sorted(key for key, size in symbols.dims.items() if size is None)  # in one order on any machine
         self.least = 3 if len(self.free) < _MANY else 2
@@ -178,7 +183,8 @@ class _Search:
         if unfulfilled:
             self.problem = unfulfilled
             return None
-        if not late and any(sizes[key] <= self.least for key in self.larger):
+        repeated = any(sizes[key] == self.others.get(key) for key in self.free)
+        if not late and (repeated or any(sizes[key] <= self.least for key in self.larger)):
             return None
         positive = late or all(sizes[key] > 0 for key in self.positive)
         if not positive or not _admitted(axes, 1 if late else 2, distinct=not late):

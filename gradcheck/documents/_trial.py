@@ -69,10 +69,15 @@ class Trial:
         self.meter = Meter(budget)
         self.branches: dict[tuple[Expression, int], int] = {}
         self.uncovered = False
-        self.sizes = draw_sizes(symbols, self._stream("sizes"), number)
+        self.sizes = self._sizes(number)
         drawn = [symbol for symbol in symbols.table.values() if symbol.kind != "loss"]
         self.scalar = not any(symbols.rank(symbol) or symbol.kind == "set" for symbol in drawn) and not symbols.dims
         self._drawn: dict[str, Value] = {}
+
+    def _sizes(self, number: int) -> dict[str, int]:
+        """Sizes, in the second trial other ones than in the first: none is the same in all trials."""
+        stream = np.random.default_rng([self.seed, zlib.crc32(b"sizes"), number])
+        return draw_sizes(self.symbols, stream, number, self._sizes(0) if number == 1 else None)
 
     def _stream(self, name: str, *more: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(name.encode()), self.number, *more])
