@@ -57,6 +57,7 @@ PLANTED: list[tuple[tuple[str, str], str, str, str, str]] = [
     (LINEAR, DW, r"\sum_n g_{nm} x_{nd} + b_m", "spurious-term", r"\sum_n g_{nm} x_{nd}"),
     (LINEAR, "y_{nm}", r"\sum_d {x_{nd} \cdot w_{dm}}", "missing-term", r"\sum_d {x_{nd} \cdot w_{dm}} + b_m"),
     (LINEAR, r"\frac{\partial L}{\partial W}", r"G X^\top", "transposed", r"X^\top G"),
+    (LINEAR, r"\frac{\partial L}{\partial W}", r"G^\top X", "transposed", r"X^\top G"),
     (LINEAR, r"\frac{\partial L}{\partial X}", "G W", "transposed", r"G W^{\top}"),
     (LINEAR, r"\frac{\partial L}{\partial b}", "G", "missing-sum", r"G^{\top} \mathbf{1}"),
     (SOFTMAX, DS, r"s_i \left( g_i + \sum_j g_j s_j \right)", "sign", r"s_i \left( g_i - \sum_j g_j s_j \right)"),

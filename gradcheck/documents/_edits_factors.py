@@ -145,7 +145,7 @@ def transposes(text: Text) -> Iterator[Edit]:
         elif site.role == "value" and isinstance(node, Product | Sum | Group | Derivative) and _has_matrix(node, text):
             inner = node if isinstance(node, Group | Derivative) else bracketed(node)
             if not _has_mark(site, text):
-                new = Script(inner, None, mark)
+                new = _reversed(node, mark, text) or Script(inner, None, mark)
                 yield text.edit(
                     site, new, "transposed", 1.2 + 0.01 * len(site.path), should("transposition:", node, new)
                 )
@@ -162,6 +162,22 @@ def _inverse_turned(node: Node, mark: Name) -> Node | None:
     if not is_turned and below != Number("1"):
         return None
     return replace(node, sup=replace(node.sup, terms=(Number("1") if is_turned else mark,)))
+
+
+def _reversed(node: Node, mark: Name, text: Text) -> Node | None:
+    """`X^T E` for the transpose of `E^T X`, where all factors of a product are named matrices and vectors."""
+    if not isinstance(node, Product) or any(node.operators):
+        return None
+    factors = [
+        factor.base
+        if isinstance(factor, Script) and is_transposed(factor) and factor.sub is None
+        else Script(factor, None, mark)
+        if _is_matrix(factor, text) and not isinstance(factor, Script)
+        else None
+        for factor in reversed(node.factors)
+    ]
+    known = tuple(factor for factor in factors if factor is not None)
+    return Product(node.operators, known, at=node.at) if len(known) == len(factors) else None
 
 
 def _is_called(site: Site, text: Text) -> bool:
