@@ -104,3 +104,24 @@ def test_the_name_of_a_loss_alone_takes_nothing_away(note: str) -> None:
 def test_running_text_between_round_brackets_defines(product: str, verdict: str) -> None:
     text = f"Define \\(s = a+b\\) and \\(p = {product}\\). An end is missing here: \\( q."
     assert _verdicts("(a-b)^2 = s^2 - 4p", text=text) == [verdict]
+
+
+SAMPLES = [
+    r"z^{(i)} = \sum_j w_j x^{(i)}_j + b",
+    r"J = \frac{1}{2m} \sum_{i=1}^{m} (z^{(i)} - y^{(i)})^2",
+    r"\frac{\partial J}{\partial w_j} = \frac{1}{m} \sum_{i=1}^{m} (z^{(i)} - y^{(i)}) x^{(i)}_j",
+    r"\frac{\partial J}{\partial b} = \sum_{i=1}^{m} (z^{(i)} - y^{(i)})",
+]
+
+
+def test_a_sample_above_in_parentheses_is_the_first_index_of_what_is_declared_so() -> None:
+    assert _verdicts(*SAMPLES, note="shapes: x[m,n] y[m] z[m] w[n] b[]") == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+def test_a_sample_above_that_nothing_declares_is_refused() -> None:
+    assert _verdicts(*SAMPLES) == ["UNDECLARED"] * 4
+
+
+def test_what_is_only_proportional_says_that_it_is_not_checked() -> None:
+    results = check(r"$$ p_i \propto e^{x_i} $$").results
+    assert [(one.verdict.value, one.message) for one in results] == [("SHAPE", "not checked: a factor is left open")]

@@ -137,7 +137,8 @@ class Checker:
         drawn = (world.trial.sizes for world in self.worlds)
         gap = size_gap(item.head, tree, self.symbols, drawn) if member.relation in EQUALITIES else None
         if gap is None:
-            return Judged(self._result(item, member, Verdict.SHAPE))
+            said = "not checked: a factor is left open" if member.relation == "\\propto" else ""
+            return Judged(self._result(item, member, Verdict.SHAPE, said))
         message = f"the size is {gap[0]} as stated, {gap[1]} as declared"
         figures = {"cause": "not-conformable", "stated": float(gap[0]), "numerical": float(gap[1])}
         return Judged(self._result(item, member, Verdict.FAIL, message, **figures))

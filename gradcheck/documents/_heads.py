@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck.documents._dots import LETTERS
 from gradcheck.documents._errors import Unsupported
-from gradcheck.documents._subscripts import letters, split
+from gradcheck.documents._subscripts import letters, split, with_upper_indices
 from gradcheck.documents._tree import (
     Accent,
     Big,
@@ -116,6 +116,7 @@ def _named(tree: Node, symbols: Symbols) -> Head:
     from gradcheck.documents._symbols import key_of
 
     found = symbols.find(tree)
+    found = with_upper_indices(found, symbols.rank(found.symbol)) if found else None
     if found and found.sup is None and not found.primes:
         return Head(found.symbol.key, _split(found.items, found.commas, symbols.rank(found.symbol)))
     if isinstance(tree, Script) and tree.sup is not None and symbols.find(tree.base):

@@ -85,7 +85,11 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
     if isinstance(sup, Sum) and sup.signs == ("-",) and _transposes(own, base, sup.terms[0]):
         return e.Transpose(e.Power(base, e.Constant(-1.0), at=at), at=at)
     if isinstance(sup, Group) and sup.kind == "(":
-        raise Undeclared(write(sup), sup.at, f"superscript {write(sup)} is not part of a declared name")
+        said = f"superscript {write(sup)} is not part of a declared name"
+        letter = isinstance(sup.body, Name)
+        raise Undeclared(
+            write(sup), sup.at, f"{said}; shapes: with an axis for it first declares it" if letter else said
+        )
     if isinstance(sup, Name) and sup.text in ("*", "+", "-", "\\dagger", "\\star"):
         raise Undeclared(sup.text, sup.at, f"superscript {sup.text} is not part of a declared name")
     if _is_other_e(own, base) and not isinstance(sup, Number):

@@ -95,6 +95,8 @@ def joined_letters(node: Node) -> bool:
 def with_upper_indices(found: Found, rank: int | None) -> Found:
     """`x^{(n)}_i`: what stands above in parentheses is the first index, if the array has as many axes."""
     above = items_of(found.sup.body) if isinstance(found.sup, Group) and found.sup.kind == "(" else ()
+    if above and found.items and rank is not None and rank <= len(above):
+        return found  # the name in parentheses is none of the axes that are known
     below = split(found.items, found.commas, rank - len(above), lambda _: False) if above and rank else ()
     if not above or rank != len(above) + len(below):
         return found
