@@ -10,7 +10,7 @@ from gradcheck.documents._records import Limit
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._spaces import size_from, space_axes
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Big, Name, Node, Number, Relation, Script, items_of, walk
+from gradcheck.documents._tree import Big, Name, Node, Number, Product, Relation, Script, items_of, walk
 
 
 def declare_spaces(items: Sequence[Item], symbols: Symbols, indices: Collection[str]) -> None:
@@ -31,7 +31,7 @@ def declare_spaces(items: Sequence[Item], symbols: Symbols, indices: Collection[
             continue
         sizes = _sizes(members[-1].text, symbols)
         if len(relations) > 1:
-            _declare_function(names, sizes, symbols)
+            _declare_function(names, sizes, symbols, items)
             continue
         for node in items_of(names) if sizes is not None else ():
             found = symbols.find(node)
@@ -42,9 +42,13 @@ def declare_spaces(items: Sequence[Item], symbols: Symbols, indices: Collection[
                 symbols.declare(key_of(node), sizes)
 
 
-def _declare_function(node: Node, sizes: list[Size] | None, symbols: Symbols) -> None:
-    """`f : A \\to \\mathbb{R}^{C \\times N}` says what an f gives that is declared to be called."""
+def _declare_function(node: Node, sizes: list[Size] | None, symbols: Symbols, items: Sequence[Item]) -> None:
+    """`f : A \\to \\mathbb{R}^{C \\times N}` says what an f gives that is declared to be called, or defined nowhere."""
     found = symbols.find(node)
+    heads = [item.head for item in items]
+    defined = any(isinstance(head, Product) and head.factors[0] == node for head in heads)
+    if found is None and plain(node) and not defined and sizes:
+        symbols.function(key_of(node), sizes)
     if found is not None and found.symbol.kind == "function" and found.symbol.axes is None and sizes:
         symbols.function(key_of(node), sizes)
 

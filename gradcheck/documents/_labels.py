@@ -58,7 +58,7 @@ class Labels:
         self.from_zero = any(isinstance(node, Relation) and node.operands[-1] == Number("0") for node in nodes)
         self.counted = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
-        self.apart = _families(defined)
+        self.apart = _families(defined, nodes, self.counted)
         self.indices = self.counted | {
             name for head in defined for key, name in _left_indices(head) if key not in self.apart
         }
@@ -121,13 +121,25 @@ def _counted(node: Big) -> Iterator[str]:
         yield from (part.text for _, part in walk(item) if isinstance(part, Name))
 
 
-def _families(heads: Iterable[Node]) -> set[str]:
-    """Letters that are defined several times, each time with another single letter below: `z_i`, `z_f`, `z_o`."""
+def _families(heads: Iterable[Node], nodes: Sequence[Node], counted: set[str]) -> set[str]:
+    """Letters that are defined several times, each time with another single letter below: `z_i`, `z_f`, `z_o`.
+
+    Two times are enough where these letters stand below no other, as in `d_p`, `d_n`.
+    """
     found: dict[str, set[str]] = {}
     for head in heads:
         if isinstance(head, Script) and _is_base(head) and isinstance(head.sub, Name) and head.sup is None:
             found.setdefault(key_of(head.base), set()).add(head.sub.text)
-    return {key for key, names in found.items() if len(names) > 2}
+    below = [(key_of(node.base), node.sub) for node in nodes if isinstance(node, Script) and node.sub is not None]
+    bases: dict[str, set[str]] = {}
+    for key, sub in below:
+        for _, part in walk(sub):
+            bases.setdefault(key_of(part), set()).add(key)
+    return {
+        key
+        for key, names in found.items()
+        if len(names) > 2 or (len(names) == 2 and not names & counted and all(bases[name] == {key} for name in names))
+    }
 
 
 def _left_indices(head: Node) -> Iterator[tuple[str, str]]:
