@@ -309,3 +309,11 @@ def test_what_is_to_be_found_is_no_correction() -> None:
     (found,) = report(DROPOUT, r"\frac{\partial L}{\partial x_i} = \frac{\partial L}{\partial y_i}")
     assert found.verdict is Verdict.FAIL
     assert r"\partial x" not in found.suggestion
+
+
+def test_what_is_to_be_pasted_has_the_brackets_at_its_start_in_their_size() -> None:
+    right = r"\Bigl( \frac{1}{N} X^\top X + c I \Bigr) w - \frac{1}{N} X^\top y"
+    wrong = right.removesuffix(r"\frac{1}{N} X^\top y") + r"X^\top y"
+    note = "% gradcheck: shapes: X[N,D] w[D] y[N]\n% gradcheck: scalars: c\n"
+    text = note + rf"\[ J = \frac{{1}}{{2N}} \|X w - y\|^2 + \frac{{c}}{{2}} \|w\|^2 \] \[ \nabla_w J = {wrong} \]"
+    assert check(text, kind="latex").results[-1].suggestion == right

@@ -244,3 +244,19 @@ def test_a_function_with_a_declared_shape_is_no_constant() -> None:
     declared = "shapes: x[N] y[M] f[M]\ncalls: f\nloss: L; g=dL/dy\n"
     assert verdicts(text, declared) == ["DEF", "PASS"]
     assert verdicts(text.replace("\\sum_i g_i", "\\sum_i"), declared) == ["DEF", "FAIL"]
+
+
+def test_a_declared_gradient_takes_its_argument_in_parentheses() -> None:
+    sidecar = """== 1
+shapes: X[w,d]
+dims: u=w-1 v=2
+index: i<w l<u k<v
+let: P[l,k,d] := X_{l+k,d}
+loss: z; Y=dz/dP
+grad: G=dz/dX
+outside: zero
+"""
+    claims = (
+        r"\[ [G(Y)]_{(i,d)} = \sum_{k=0}^{v-1} Y_{(i-k,k,d)} \] \[ [G(Y)]_{(i,d)} = \sum_{k=0}^{v-1} Y_{(i+k,k,d)} \]"
+    )
+    assert verdicts(claims, sidecar) == ["PASS", "FAIL"]

@@ -14,6 +14,25 @@ def verdicts(*lines: str) -> list[Verdict]:
 
 
 NOTATIONS = {
+    "two letters below a name that count nothing": (
+        [r"d_p = \| a - b \|_2", r"d_n = \| a - c \|_2", r"L = \max \{0, m + d_p - d_n \}"],
+        r"\frac{\partial L}{\partial d_p} = [m + d_p - d_n > 0]",
+        r"\frac{\partial L}{\partial d_p} = [m + d_p + d_n > 0]",
+    ),
+    "the type of a map that nothing defines": (
+        [
+            r"\phi : \mathbb{R}^{a \times d} \to \mathbb{R}^{r \times q}, \quad X \in \mathbb{R}^{a \times d}",
+            r"F \in \mathbb{R}^{q \times k}",
+            r"Y = \phi(X) F",
+        ],
+        r"\frac{\partial L}{\partial F} = \phi(X)^\top \frac{\partial L}{\partial Y}",
+        r"\frac{\partial L}{\partial F} = 2 \phi(X)^\top \frac{\partial L}{\partial Y}",
+    ),
+    "a sum that says how long an array is": (
+        [r"J = \frac{1}{2} \sum_{i=0}^{N-1} u_i^2 + \frac{c}{2} \sum_{i=0}^{N-2} (u_{i+1} - u_i)^2"],
+        r"\frac{\partial J}{\partial u_k} = u_k + c ([k \ge 1] (u_k - u_{k-1}) - [k \le N-2] (u_{k+1} - u_k))",
+        r"\frac{\partial J}{\partial u_k} = u_k + c ([k \ge 1] (u_k - u_{k-1}) + [k \le N-2] (u_{k+1} - u_k))",
+    ),
     "empty braces before a sign": ([r"y = x^2"], r"\frac{dy}{dx} = x {} + x", r"\frac{dy}{dx} = x {} - x"),
     "for all": (
         [r"y_i = x_i^2"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -22,7 +23,7 @@ from gradcheck.documents._model import Block
 from gradcheck.documents._notation import in_notation
 from gradcheck.documents._parts import constants_of, factors_of
 from gradcheck.documents._proportions import Constant, constants, ratio
-from gradcheck.documents._records import Limit
+from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._results import Result
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tidy import named
@@ -32,6 +33,7 @@ from gradcheck.documents._value import Value
 from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
 
+_SIZED = re.compile(r"\\(?:left|[bB]igg?[lrm]?)\s*$")
 _REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", " for ": "wrong-index"}
 _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
 _TERMS = 10_000_000  # of one edit in one trial
@@ -315,8 +317,14 @@ def _as_written(new: Node, item: Item, tree: Node, symbols: Symbols) -> str:
     sides = zip(item.statement.members, item.trees, strict=True)
     member = next((member for member, one in sides if one is tree), None)
     source = item.statement.display.text
-    texts = [] if member is None else [source[member.offset : member.offset + len(member.text)], member.text]
+    texts = [] if member is None else [_whole(source, member), member.text]
     return in_notation(texts, tree, new, symbols.parse)
+
+
+def _whole(source: str, member: Member) -> str:
+    """The text of a member, with the size of a bracket at its start, which is blanked where it is read."""
+    sized = _SIZED.search(source, 0, member.offset)
+    return source[sized.start() if sized else member.offset : member.offset + len(member.text)]
 
 
 def _single(key: str, worlds: Sequence[World]) -> tuple[float, ...]:

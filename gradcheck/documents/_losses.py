@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from gradcheck.documents._classify import Item, Kind, arguments, is_gradient, is_unspecified, plain
+from gradcheck.documents._classify import Item, Kind, arguments, head_in, is_gradient, is_unspecified, plain
 from gradcheck.documents._entries import Loss
 from gradcheck.documents._gradients import names_in, schemed
 from gradcheck.documents._symbols import Symbols, key_of, spellings
@@ -221,3 +222,11 @@ def depends(heads: dict[str, Item], symbols: Symbols, key: str, on: str) -> bool
                         seen.add(name)
                         stack.append(name)
     return False
+
+
+def call_gradients(symbols: Symbols, items: Sequence[Item], keys: Collection[str]) -> None:
+    """A declared gradient that a left side writes `G(Y)` or `[G(Y)]_{ij}` has its argument behind it, no factor."""
+    for item in items:
+        head = head_in(item.head, symbols, None) if isinstance(item.head, Node) else None
+        if head is not None and head.called and head.name in keys:
+            symbols.table[head.name] = replace(symbols.table[head.name], callable=True)

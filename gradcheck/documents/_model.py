@@ -28,6 +28,7 @@ from gradcheck.documents._infer import declare_outputs, infer_sets, infer_shapes
 from gradcheck.documents._labels import Labels
 from gradcheck.documents._losses import (
     Upstream,
+    call_gradients,
     chained_upstreams,
     declare_loss,
     infer_losses,
@@ -395,3 +396,4 @@ class _Builder:
         self._each("loss", lambda loss: declare_loss(symbols, items, loss, self._lets()))
         self._each("grad", lambda ones: [symbols.gradient(one.name, one.loss, one.of) for one in ones])
         name_gradients(symbols, items, upstream)
+        call_gradients(symbols, items, self._gradients())

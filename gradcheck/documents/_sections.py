@@ -128,9 +128,10 @@ class _Meanings:
             ranked = _ranks(tree) | _ranks(right)
             bare = (_names(right) - ranked.keys()) if not ranked else ()
             found.ranks.update({name: 0 for name in bare if name.islower() and alone} | ranked)
-            found.made_of[name(tree)] = _names(right)
+            key = key_of(tree) if _is_labelled(tree, right) else name(tree)
+            found.made_of[key] = _names(right)
             found.scalars.update(_parameters(tree) - ranked.keys())
-            found.written[name(tree)] = display.line, tuple(write(n) for _, n in walk(right) if not children(n))
+            found.written[key] = display.line, tuple(write(n) for _, n in walk(right) if not children(n))
         return found
 
     def redefined(self, later: _Meanings, headings: Sequence[Heading]) -> int:
@@ -211,6 +212,11 @@ def _names(tree: Node) -> frozenset[str]:
     indices = {node.text for sub in below for _, node in walk(sub) if isinstance(node, Name)}
     found = {node.text for _, node in walk(tree) if isinstance(node, Name)}
     return frozenset(found - indices - {"T", "\\top", "\\mathbf", "e"})
+
+
+def _is_labelled(tree: Node, right: Node) -> bool:
+    """Whether the letter below a left side `d_p` does not occur on the right: another one, `d_n`, is another name."""
+    return isinstance(tree, Script) and isinstance(tree.sub, Name) and all(node != tree.sub for _, node in walk(right))
 
 
 def _apart(one: frozenset[str], other: frozenset[str]) -> bool:
