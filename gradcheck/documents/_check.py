@@ -29,7 +29,7 @@ from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
-from gradcheck.documents._missing import missing_path, missing_shape
+from gradcheck.documents._missing import missing_loss, missing_path, missing_shape, refuse_inherited
 from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import told
@@ -202,8 +202,10 @@ class Checker:
             raise
         except Wrong as error:
             wrong = error
-        shape = missing_shape([item.head, tree], self.block, self.worlds[0])
-        raise Undeclared(shape, wrong.at, shape) if shape else wrong
+        if shape := missing_shape([item.head, tree], self.block, self.worlds[0]):
+            raise Undeclared(shape, wrong.at, shape)
+        refuse_inherited(wrong, item, self.block)
+        raise wrong
 
     def _beyond(self, item: Item, member: Member, tree: object, before: Sequence[Judged]) -> Judged | None:
         """What is read outside of an array, where nothing says what stands there, once more with 0 there."""
@@ -333,7 +335,7 @@ class Checker:
                 rest = sum(one.gaps.size - two.gaps.size for one, two in zip(outcomes, inner, strict=True))
                 message = f"right {border} from the border; at the border {wrong} of {rest} entries differ"
                 return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
-        if missing := missing_path(head, self.worlds[0]):
+        if missing := missing_path(head, self.worlds[0]) or missing_loss(head, tree, self.block):
             raise Undeclared(missing, None, missing)
         return Judged(self._failed(item, member, tree, head, outcomes, before), outcomes)
 

@@ -14,7 +14,7 @@ from gradcheck.documents._records import Limit
 from gradcheck.documents._repair import repaired
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tied import Tie, trial_of
-from gradcheck.documents._tree import Name, Node, Product, Relation, Script, walk
+from gradcheck.documents._tree import Name, Node, Number, Product, Relation, Script, walk
 from gradcheck.documents._world import World, defined
 
 _UNBOUND = "nothing tells the range of index "
@@ -73,6 +73,9 @@ class Definitions:
                 symbols.block(key)
             else:
                 owners[key] = owner
+        for key in _given_by_rows(items, symbols):
+            if key not in owners:
+                symbols.block(key)
         for key in [key for tie in self.ties for _, key in tie.outputs]:
             output = symbols.symbol(key)
             if output is not None and output.definition is None and output.kind == "real":
@@ -176,6 +179,17 @@ class Definitions:
                     yield words
                     return
         symbols.table[key] = as_it_is
+
+
+def _given_by_rows(items: Sequence[Item], symbols: Symbols) -> list[str]:
+    """Arrays without a definition of which several rows or columns are stated: `h_{1,i} = ..`, `h_{2,i} = ..`."""
+    found: dict[str, set[tuple[Node, ...]]] = {}
+    for item in items:
+        hit = symbols.find(item.head) if item.kind is Kind.CLAIM and isinstance(item.head, Script) else None
+        numbers = tuple(index for index in hit.items if isinstance(index, Number)) if hit else ()
+        if hit and numbers and not item.statement.continues and hit.symbol.kind == "real":
+            found.setdefault(hit.symbol.key, set()).add(hit.items)
+    return [key for key, rows in found.items() if len(rows) > 1 and symbols.table[key].definition is None]
 
 
 def _subscripts(tree: Node) -> list[Node]:

@@ -48,7 +48,12 @@ class Blocked(Refusal):
 
 
 class Wrong(Refusal):
-    """Structurally wrong: a failure of the formula itself, not of the checker."""
+    """Structurally wrong: a failure of the formula itself, not of the checker.
+
+    `within` names the symbol in whose definition it is, "" for none.
+    """
+
+    within = ""
 
 
 class Dangling(Wrong):

@@ -2,12 +2,12 @@
 
 A subscript is an index wherever it could be one. It is a label where it is a word; where all subscripts of the letter
 are numbers; a 0 where nothing counts from 0; a capital letter that nothing counts; and a letter that is itself a value,
-as in `W_{xh}` beside x and h.
+as in `W_{xh}` beside x and h. Where one of several indices is a number in all uses, it is a label, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from gradcheck.documents._subscripts import letters
@@ -55,6 +55,10 @@ class Labels:
         for node in nodes:
             if self._is_open(node):
                 self.subscripts.setdefault(key_of(node.base), {})[key_of(node.sub or node)] = node
+        bare = {name for trees in formulas for tree in trees for name in _bare(tree)}
+        self.rows = {
+            key: at for key, uses in self.subscripts.items() if key not in bare and (at := _rows(uses)) is not None
+        }
         self.from_zero = any(isinstance(node, Relation) and node.operands[-1] == Number("0") for node in nodes)
         self.counted = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
@@ -71,8 +75,19 @@ class Labels:
             self.symbols.keys.setdefault(name.text, name.text)
             sup = None if tree.sup is None else self.applied(tree.sup)
             return name if sup is None and not tree.primes else Script(name, None, sup, tree.primes, at=tree.at)
+        if self._is_open(tree) and key_of(tree.base) in self.rows:
+            return self._row(tree)
         below = children(tree)
         return rebuilt(tree, tuple(map(self.applied, below))) if below else tree
+
+    def _row(self, tree: Script) -> Node:
+        """`h_{1,i}`, where the first index of h is a number everywhere, as the i-th of a `h_{1}`."""
+        at, found = self.rows[key_of(tree.base)], _split(tree)
+        name = Name(key_of(Script(tree.base, found[at])), at=tree.at)
+        self.symbols.keys.setdefault(name.text, name.text)
+        rest = tuple(self.applied(item) for k, item in enumerate(found) if k != at)
+        sup = None if tree.sup is None else self.applied(tree.sup)
+        return Script(name, rest[0] if len(rest) == 1 else List(rest), sup, tree.primes, at=tree.at)
 
     def _is_open(self, node: Node) -> TypeGuard[Script]:
         """Whether it is a letter with a subscript of which nothing is declared."""
@@ -104,6 +119,32 @@ class Labels:
             return self.symbols.size(found[0]) is None
         several = len(names) < 2 or len(self.subscripts.get(key_of(node.base), ())) > 1
         return several and all(name in self.values for name in names)
+
+
+def _split(node: Script) -> list[Node]:
+    """The indices of a subscript."""
+    items, commas = items_of_subscript(node.sub)
+    return list(items) if commas else [letter for item in items for letter in letters(item)]
+
+
+def _rows(uses: Mapping[str, Script]) -> int | None:
+    """The only place where the indices of a letter are numbers, different ones, in all uses; None for none."""
+    found = [_split(node) for node in uses.values()]
+    if len({len(indices) for indices in found}) > 1 or len(found[0]) < 2:
+        return None
+    numbers = [at for at, column in enumerate(zip(*found, strict=True)) if all(isinstance(n, Number) for n in column)]
+    several = [at for at in numbers if len({indices[at] for indices in found}) > 1]
+    return several[0] if len(numbers) == len(several) == 1 else None
+
+
+def _bare(tree: Node) -> Iterator[str]:
+    """The letters that stand without a subscript."""
+    if isinstance(tree, Script) and tree.sub is not None and _is_base(tree):
+        yield from (name for part in (tree.sub, tree.sup) if part is not None for name in _bare(part))
+    elif isinstance(tree, Name | Accent):
+        yield key_of(tree)
+    else:
+        yield from (name for part in children(tree) for name in _bare(part))
 
 
 def _is_upright(node: Node) -> bool:

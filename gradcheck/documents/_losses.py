@@ -183,8 +183,9 @@ def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:
             symbols.alias(function, name)
 
 
-def infer_losses(symbols: Symbols, items: Sequence[Item]) -> None:
-    """A loss that nothing is said of is one of the last output."""
+def infer_losses(symbols: Symbols, items: Sequence[Item]) -> dict[str, str]:
+    """A loss that nothing is said of is one of the last output; returns this of each that is not just any loss."""
+    found: dict[str, str] = {}
     _unspecified_losses(symbols, items)
     heads = {symbols.resolved(item.defines.name): item for item in items if item.defines}
     inner = {symbols.resolved(key) for one in symbols.table.values() for _, key in one.terms}
@@ -201,6 +202,26 @@ def infer_losses(symbols: Symbols, items: Sequence[Item]) -> None:
                 outputs = [k for k in last if k == by or depends(heads, symbols, k, by)] or last
                 if len(outputs) == 1:
                     symbols.loss(key, [("", outputs[0])])
+                    found |= {key: outputs[0]} if _is_certain_loss(key, outputs[0], items, symbols) else {}
+    return found
+
+
+def _is_certain_loss(loss: str, output: str, items: Sequence[Item], symbols: Symbols) -> bool:
+    """Whether gradients are stated that not every loss has: by the output, or nowhere by the chain rule."""
+    claims = [
+        (item.head.by, [tree for tree in item.readable[1:] if not has_derivative_of(loss, tree)])
+        for item in items
+        if isinstance(item.head, Derivative) and item.head.of is not None and key_of(item.head.of) == loss
+    ]
+    by_output = [free for by, free in claims if plain(by) and symbols.resolved(stem(by, symbols)) == output]
+    chained = any(has_derivative_of(loss, tree) for item in items for tree in item.readable[1:])
+    return any(by_output) or not chained
+
+
+def has_derivative_of(name: str, tree: Node) -> bool:
+    """Whether a derivative of a name stands in a formula."""
+    derived = (node.of for _, node in walk(tree) if isinstance(node, Derivative))
+    return any(of is not None and key_of(of) == name for of in derived)
 
 
 def depends(heads: dict[str, Item], symbols: Symbols, key: str, on: str) -> bool:

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
+from gradcheck.documents._errors import Blocked, Wrong
 from gradcheck.documents._expression import Formula
+from gradcheck.documents._losses import has_derivative_of
 from gradcheck.documents._tree import Node, Number, walk
 from gradcheck.documents._world import World
 
 if TYPE_CHECKING:
+    from gradcheck.documents._classify import Item
     from gradcheck.documents._model import Block
 
 
@@ -23,6 +26,22 @@ def missing_shape(trees: Iterable[object], block: Block, world: World) -> str:
     reached = dict.fromkeys(key for one in keys for key in sorted(world.dependencies(one)))
     reason = next((block.loose[key] for key in reached if key in block.loose), "")
     return f"{reason}; shapes: declares it" if reason else ""
+
+
+def refuse_inherited(wrong: Wrong, item: Item, block: Block) -> None:
+    """What is wrong in the definition of a symbol is wrong there alone."""
+    if block.defined.get(wrong.within, item) is not item:
+        raise Blocked(wrong.within, wrong.at, f"the definition of {wrong.within} cannot be evaluated: {wrong.message}")
+
+
+def missing_loss(head: Formula, tree: Node, block: Block) -> str:
+    """What is not known of a loss whose gradient is stated as a formula, not by the chain rule; "" for others."""
+    found = head.expression
+    of = found.of if isinstance(found, e.Differential) else None
+    key = of.key if isinstance(of, e.Variable) else ""
+    if key not in block.unstated or has_derivative_of(key, tree):
+        return ""
+    return f"of {key} there is no formula, and no gradient has a name; loss: {key}; g=d{key}/d{block.unstated[key]}"
 
 
 def missing_path(head: Formula, world: World) -> str:

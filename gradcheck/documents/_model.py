@@ -79,6 +79,8 @@ class Block:
         Keys of arrays of whose shapes too little is known, and why.
     outside
         What is declared of indices outside of their axis, "" for nothing.
+    unstated
+        Losses that are no more than named, though not any loss is meant, and the output of each.
     """
 
     items: list[Item]
@@ -93,6 +95,7 @@ class Block:
     title: str = ""
     loose: dict[str, str] = field(default_factory=dict)
     outside: str = ""
+    unstated: dict[str, str] = field(default_factory=dict)
 
     def owns(self, item: Item) -> bool:
         """Whether a statement is the one that defines its symbol."""
@@ -171,7 +174,7 @@ class _Builder:
                 self._function(name, items)
         infer_sets(symbols, formulas)
         self._losses(items, upstream)
-        infer_losses(symbols, items)
+        unstated = infer_losses(symbols, items)
         for one in self.annotations:
             if one.key == "let":
                 self._each_let(one)
@@ -190,6 +193,7 @@ class _Builder:
             self.notes,
             outside="error" if self.annotations else "",
             loose={key: why for key, why in inferred.loose.items() if symbols.table[key].kind == "real"},
+            unstated=unstated,
         )
 
     def _counts(self, item: Item) -> bool:
@@ -362,9 +366,8 @@ class _Builder:
             rights = [tree for _, tree in item.rights]
             right = rights[0] if rights and isinstance(rights[0], Node) else None
             head = head_in(item.head, self.symbols, right)
-            if head is None or head.name in taken or head.name.isdigit():
-                continue
-            if item.statement.display.inline and right is None:
+            inline = item.statement.display.inline
+            if head is None or head.name in taken or head.name.isdigit() or (inline and right is None):
                 continue
             item.defines = head
         keep_inline(items, self.symbols)

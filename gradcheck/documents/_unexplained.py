@@ -1,6 +1,7 @@
 """Names that only statements of gradients have: the g of `\\partial L/\\partial w = \\sum_n g_n x_n`, unexplained.
 
-Where it has as many indices as the only output, it is the upstream gradient; any other such name stays undeclared.
+Where it has as many indices as the only output and stands in every term, it is the upstream gradient; any other such
+name stays undeclared.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Collection, Sequence
 from gradcheck.documents._classify import Item, Kind, plain
 from gradcheck.documents._losses import Upstream, depends, stem
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Derivative, Name, Node, Script, walk
+from gradcheck.documents._tree import Accent, Derivative, Name, Node, Script, Sum, children, walk
 from gradcheck.documents._usage import Usage
 
 _KRONECKER = "\\delta"
@@ -39,6 +40,8 @@ def unexplained(symbols: Symbols, items: Sequence[Item], known: Collection[str])
         rank = _rank(output, items, symbols)
         fitting = [key for key in names if (ranks[key] == {rank} if rank else not ranks[key] or rank is None)]
         fitting = fitting or [key for key in names if not ranks[key] and _in_matrix_form(claims, key, symbols)]
+        rights = [tree for item in claims for tree in _rights(item)]
+        fitting = [key for key in fitting if any(_in_all_terms(tree, key) for tree in rights)]
         if len({key.lower() for key in fitting}) == 1:
             found = [(fitting[0], loss, output, claims[0])]
     gone = {key for name, *_ in found for key in (name, name.swapcase())}
@@ -104,6 +107,13 @@ def _in_matrix_form(claims: Sequence[Item], key: str, symbols: Symbols) -> bool:
         item.head for item in claims if any(_is_name(node, key) for tree in _rights(item) for _, node in walk(tree))
     ]
     return all(isinstance(head, Derivative) and not _has_indices(head.by) for head in with_key)
+
+
+def _in_all_terms(tree: Node, key: str) -> bool:
+    """Whether a formula is 0 where the name is, as by the chain rule: unlike `y - t` for either."""
+    if isinstance(tree, Sum):
+        return all(_in_all_terms(term, key) for term in tree.terms)
+    return _is_name(tree, key) or any(_in_all_terms(part, key) for part in children(tree))
 
 
 def _is_name(node: Node, key: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._elaborate import elaborate
-from gradcheck.documents._errors import Blocked, Conformability, Undeclared, Unsupported
+from gradcheck.documents._errors import Blocked, Conformability, Undeclared, Unsupported, Wrong
 from gradcheck.documents._expression import Expression, Formula
 from gradcheck.documents._functions import inner, unvec, vec
 from gradcheck.documents._symbols import Definition, Symbol, Symbols
@@ -133,6 +133,9 @@ class World:
         self._under_way.append(key)
         try:
             return self._defined(symbol, at)
+        except Wrong as error:
+            error.within = error.within or key
+            raise
         finally:
             self._under_way.remove(key)
 
