@@ -114,8 +114,7 @@ class Checker:
 
     def statement(self, item: Item, chain: Sequence[Judged]) -> list[Judged]:
         """The results of one statement; `chain` has those of the members before, where it continues."""
-        statement = item.statement
-        rights = item.rights
+        statement, rights = item.statement, item.rights
         if statement.fault is not None:
             fault = statement.fault
             verdict = Verdict.UNSUPPORTED if fault.cause else Verdict.UNPARSED
