@@ -75,12 +75,10 @@ class Block:
         The statement that defines each symbol, by key.
     title
         The heading of the highest level that it stands under.
-    loose
-        Keys of arrays of whose shapes too little is known, and why.
+    loose, unstated
+        Keys of arrays of whose shapes too little is known, and why; and of losses that are only named, with the output.
     outside
         What is declared of indices outside of their axis, "" for nothing.
-    unstated
-        Losses that are no more than named, though not any loss is meant, and the output of each.
     """
 
     items: list[Item]
