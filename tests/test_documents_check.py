@@ -1,5 +1,6 @@
 """Documents as a whole: the source documents' verdicts, the book, verdicts by kind, inference, annotations, errors."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,34 @@ def test_an_expected_failure_that_passes_is_a_failure() -> None:
     text = RELU.replace("loss:", "xfail: 7 known\nloss:").replace("STATED", "[x_i > 0]")
     report = check(text, search=0)
     assert report.results[1].cause == "unexpected-pass"
+
+
+CHAIN = "$$y = x^2$$\n\n$$\n\\frac{dy}{dx} = 3x\n= 3x\n= 2x\n$$\n"
+
+
+def test_what_repeats_an_expected_error_is_expected() -> None:
+    assert verdicts(CHAIN, sidecar="== 1\nxfail: 4 known\n") == ["DEF", "XFAIL", "XFAIL", "PASS"]
+
+
+def test_an_expected_failure_that_is_not_read_is_not_read() -> None:
+    text = CHAIN.replace("x^2", "\\oint x")
+    assert verdicts(text, sidecar="== 1\nxfail: 4.1.1 known\n")[1] == "BLOCKED"
+
+
+def test_an_expected_failure_of_no_member_is_an_error_that_lists_them() -> None:
+    with pytest.raises(AnnotationError, match=r"xfail: line 4 has no such member; it has 4\.1\.1"):
+        check(CHAIN, sidecar="== 1\nxfail: 4.1.7 known\n")
+
+
+def test_a_vector_is_not_symmetric() -> None:
+    with pytest.raises(AnnotationError, match="symmetric: x has rank 1; admitted: 2 or more"):
+        check("$$y_i = x_i^2$$", sidecar="== 1\nsymmetric: x\n")
+
+
+def test_shorthands_that_multiply_meet_a_limit() -> None:
+    lines = [f"define: Q{a} := {f'Q{b} ' * 10}" for a, b in pairwise("ABCDEFGHIJ")]
+    report = check("$$y = QA$$", sidecar="\n".join(["== 1", *lines]))
+    assert [one.cause for one in report.results] == ["limit-size"]
 
 
 def test_a_forward_formula_that_differs_from_its_op_fails() -> None:

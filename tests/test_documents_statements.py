@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.documents._entries import Define
 from gradcheck.documents._extract import read, read_file
-from gradcheck.documents._macros import with_shorthands
 from gradcheck.documents._records import Display
 from gradcheck.documents._statements import chains, statements_of
 
@@ -279,13 +277,3 @@ def test_what_a_macro_holds_is_no_formula_of_the_document() -> None:
 
 def test_a_macro_in_front_of_a_letter_does_not_run_into_it() -> None:
     assert _texts("\\def\\e{\\epsilon}$$ \\e{}x + \\e x$$", "latex") == ["\\epsilon{}x + \\epsilon x"]
-
-
-def test_a_shorthand_is_replaced_however_it_is_spaced_and_positions_stay() -> None:
-    (one,) = read("\\def\\n{\\nabla}\n$$\n a = \\frac{1}{|\\n U_{ i j }|_2}\n + c $$", kind="latex").displays
-    shown = with_shorthands(one, [Define(r"|\nabla U_{ij}|_2", "(u + v)"), Define("v", "w"), Define("z", "y")])
-    assert shown.text == "a = \\frac{1}{(u + w)}\n + c"
-    assert shown.place_of(shown.text.index("u")) == (3, 15)
-    assert shown.place_of(shown.text.index("w")) == (3, 15)
-    assert shown.place_of(shown.text.rindex("c")) == (4, 4)
-    assert with_shorthands(one, [Define("z", "y")]) is one

@@ -178,6 +178,10 @@ def _expected(results: list[Result], expected: Sequence[Annotation]) -> list[Res
     for annotation in expected:
         one: ExpectedFailure = annotation.value
         met = [k for k, r in enumerate(results) if _meets(r, one)]
+        if not met and any(r.line == one.line for r in results):
+            there = ", ".join(f"{r.line}.{r.part}.{r.step}" for r in results if r.line == one.line)
+            message = f"xfail: line {one.line} has no such member; it has {there}"
+            raise AnnotationError(annotation.line, message, annotation.file)
         if not met:
             lines = sorted({r.line for r in results}, key=lambda line: (abs(line - one.line), line))
             near = f"; near it: {lines[0]}" if lines else ""
@@ -185,10 +189,21 @@ def _expected(results: list[Result], expected: Sequence[Annotation]) -> list[Res
         failing = [k for k in met if results[k].verdict is Verdict.FAIL]
         for k in failing:
             found[k] = replace(results[k], verdict=Verdict.XFAIL, message=one.reason or results[k].message)
-        if met and not failing:
+        if not failing and not any(results[k].verdict in UNREAD for k in met):
             message = f"expected to fail, but does not: {one.reason}"
             found[met[0]] = replace(results[met[0]], verdict=Verdict.FAIL, cause="unexpected-pass", message=message)
-    return found
+    return list(_inherited(found))
+
+
+def _inherited(results: Iterable[Result]) -> Iterator[Result]:
+    """What repeats an error that is expected is expected too."""
+    expected: Result | None = None
+    for one in results:
+        if expected is not None and one.verdict is Verdict.FAIL and one.cause == "inherited":
+            one = replace(one, verdict=Verdict.XFAIL, message=expected.message)
+        elif one.verdict in (Verdict.FAIL, Verdict.XFAIL):
+            expected = one if one.verdict is Verdict.XFAIL else None
+        yield one
 
 
 def _meets(result: Result, one: ExpectedFailure) -> bool:

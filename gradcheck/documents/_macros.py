@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from gradcheck.documents._entries import Define
-from gradcheck.documents._records import Display, Limit
+from gradcheck.documents._records import Limit
 
 DEEPEST = 20
 LONGEST = 100_000  # characters
@@ -180,29 +179,3 @@ def expanded(text: str, macros: Mapping[str, Macro]) -> tuple[str, tuple[int, ..
     work = _Expansion(macros)
     work.expand(text, list(range(len(text))))
     return "".join(work.out), (*work.origins, len(text))
-
-
-def with_shorthands(display: Display, defines: Iterable[Define]) -> Display:
-    """The display with the text of each `define` replaced, in order, however it is spaced.
-
-    Raises
-    ------
-    Limit
-        If they make too much of it.
-    """
-    text = display.text
-    origins = list(display.origins[:-1]) or list(range(len(text)))
-    for define in defines:
-        pattern = r"\s*".join(map(re.escape, re.findall(r"\\[A-Za-z]+|\\.|\S", define.text)))
-        work = _Expansion({})
-        at = 0
-        for found in re.finditer(pattern + (r"(?![A-Za-z])" if define.text[-1:].isalpha() else ""), text):
-            work.put(text[at : found.start()], origins[at : found.start()])
-            work.put(define.replacement, [origins[found.start()]] * len(define.replacement))
-            at = found.end()
-        work.put(text[at:], origins[at:])
-        text, origins = "".join(work.out), work.origins
-    if text == display.text:
-        return display
-    source = display.source if display.origins else display.text
-    return replace(display, text=text, source=source, origins=(*origins, len(source)))

@@ -36,10 +36,12 @@ from gradcheck.documents._losses import (
     name_gradients,
     upstreams,
 )
+from gradcheck.documents._macros import LONGEST
 from gradcheck.documents._matrices import declare_matrices, declare_sigmoid
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
+from gradcheck.documents._rules import LEAST_RANK
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
@@ -247,12 +249,8 @@ class _Builder:
         for let in self._all("let"):
             if let.indices and let.left.rstrip().endswith("]"):
                 symbols.table.setdefault(symbols.key(let.name), Symbol(symbols.key(let.name), axes=None))
-        for one in self._all("alias"):
-            for pair in one:
-                symbols.alias(pair.name, pair.of)
-        for one in self._all("index"):
-            for bound in one:
-                symbols.index(bound.name, bound.size)
+        self._each("alias", lambda pairs: [symbols.alias(pair.name, pair.of) for pair in pairs])
+        self._each("index", lambda bounds: [symbols.index(bound.name, bound.size) for bound in bounds])
         self._each("op", self._tie)
         self._each("assume", lambda assumptions: assume(assumptions, symbols))
 
@@ -261,9 +259,7 @@ class _Builder:
 
     def _kinds(self) -> None:
         for key, kind in _KINDS.items():
-            for names in self._all(key):
-                for name in names:
-                    self._kind(name, kind)
+            self._each(key, lambda names, kind=kind: [self._kind(name, kind) for name in names])
 
     def _function(self, name: str, items: Sequence[Item]) -> None:
         """A function of which only the name is known has the shape of what it is said to be."""
@@ -283,6 +279,8 @@ class _Builder:
         found = self.symbols.table.get(key)
         if found is None:
             self.symbols.declare(name, (), kind)
+        elif found.axes is not None and len(found.axes) < LEAST_RANK.get(kind, 0):
+            raise ValueError(f"{name} has rank {len(found.axes)}; admitted: {LEAST_RANK[kind]} or more")
         else:
             self.symbols.table[key] = replace(found, kind=kind)
 
@@ -290,6 +288,8 @@ class _Builder:
 
     def _text(self, text: str) -> str:
         for one in self.defines:
+            if len(text) + text.count(one.text) * len(one.replacement) > LONGEST:
+                raise Limit("limit-size", f"define: makes a formula longer than {LONGEST} characters")
             text = text.replace(one.text, f"({one.replacement})")
         return text
 

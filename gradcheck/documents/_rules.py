@@ -10,7 +10,7 @@ from gradcheck.documents._sizes import Size
 
 _TRAITS = ("positive", "masks", "simplex", "symmetric")
 _EXCLUSIVE = ({"masks", "positive"}, {"masks", "simplex"}, {"simplex", "symmetric"})
-_LEAST_RANK = {"simplex": 1, "symmetric": 2}
+LEAST_RANK = {"simplex": 1, "symmetric": 2}
 _SETTINGS = ("outside", "interior", "mode", "einsum", "relu0")
 
 
@@ -117,11 +117,11 @@ def _messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
 
 def _late_messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
     """What can be said only when the whole block is known."""
-    if one.key in _LEAST_RANK:
+    if one.key in LEAST_RANK:
         for name in one.value:
             rank = ledger.rank(name)
-            if rank is not None and rank < _LEAST_RANK[one.key]:
-                yield f"{name}: {one.key} wants rank {_LEAST_RANK[one.key]} or more, it is declared with rank {rank}"
+            if rank is not None and rank < LEAST_RANK[one.key]:
+                yield f"{name}: {one.key} wants rank {LEAST_RANK[one.key]} or more, it is declared with rank {rank}"
     if one.key == "symmetric":
         yield from filter(None, (_oblong(name, ledger) for name in one.value))
     if one.key == "alias":
