@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gradcheck.documents._assumed import assume
@@ -41,16 +41,15 @@ from gradcheck.documents._matrices import declare_matrices, declare_sigmoid
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
-from gradcheck.documents._rules import LEAST_RANK
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
+from gradcheck.documents._traits import declare_traits
 from gradcheck.documents._tree import Accent, Name, Node, Product, Script, walk
 from gradcheck.documents._tying import declare_tie
 from gradcheck.documents._unexplained import unexplained
 
-_KINDS = {"positive": "positive", "masks": "mask", "simplex": "simplex", "symmetric": "symmetric"}
 _FROM_ONE = re.compile(
     r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}"
     r"|_\s*(?:1|\{[^{}]*1\})(?![0-9])[^=]*\\[lcvd]?dots|=\s*1\s*,(?:\s*2\s*,)?\s*\\[lc]?dots"
@@ -168,7 +167,7 @@ class _Builder:
         spans = [(n, *span) for n, item in enumerate(counted) for span in spans_in(item.conditions)]
         inferred = infer_shapes(symbols, formulas, defined_keys, whole, spans)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
-        self._kinds()
+        declare_traits(symbols, self.annotations)
         for one in self.annotations:
             for name in one.value if one.key == "calls" else ():
                 self._function(name, items)
@@ -249,17 +248,17 @@ class _Builder:
         for let in self._all("let"):
             if let.indices and let.left.rstrip().endswith("]"):
                 symbols.table.setdefault(symbols.key(let.name), Symbol(symbols.key(let.name), axes=None))
-        self._each("alias", lambda pairs: [symbols.alias(pair.name, pair.of) for pair in pairs])
-        self._each("index", lambda bounds: [symbols.index(bound.name, bound.size) for bound in bounds])
+        for one in self._all("alias"):
+            for pair in one:
+                symbols.alias(pair.name, pair.of)
+        for one in self._all("index"):
+            for bound in one:
+                symbols.index(bound.name, bound.size)
         self._each("op", self._tie)
         self._each("assume", lambda assumptions: assume(assumptions, symbols))
 
     def _tie(self, tie: OpTie) -> None:
         self.ties.append(declare_tie(tie, self.symbols))
-
-    def _kinds(self) -> None:
-        for key, kind in _KINDS.items():
-            self._each(key, lambda names, kind=kind: [self._kind(name, kind) for name in names])
 
     def _function(self, name: str, items: Sequence[Item]) -> None:
         """A function of which only the name is known has the shape of what it is said to be."""
@@ -273,16 +272,6 @@ class _Builder:
                     shapes = {one.symbol.axes for one in map(symbols.find, arguments(tree)) if one}
                     axes = left.symbol.axes if left and shapes - {left.symbol.axes} else axes
         symbols.function(name, axes)
-
-    def _kind(self, name: str, kind: str) -> None:
-        key = self.symbols.resolved(self.symbols.key(name))
-        found = self.symbols.table.get(key)
-        if found is None:
-            self.symbols.declare(name, (), kind)
-        elif found.axes is not None and len(found.axes) < LEAST_RANK.get(kind, 0):
-            raise ValueError(f"{name} has rank {len(found.axes)}; admitted: {LEAST_RANK[kind]} or more")
-        else:
-            self.symbols.table[key] = replace(found, kind=kind)
 
     # statements
 
