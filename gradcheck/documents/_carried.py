@@ -11,18 +11,39 @@ from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._statements import chains
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Number, Product, Script, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Derivative,
+    Group,
+    List,
+    Name,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Script,
+    walk,
+)
+from gradcheck.documents._write import write
 
 _EQUALITIES = ("=", ":=", "=:", "\\in")
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The letters that a display uses, those that it says something of, and how many indices they have."""
+    """The letters that a display uses, those that it says something of, and how many indices they have.
+
+    `spaces` has the sizes of what is said to be of a space, `indices` the subscripts of letters, and `bounds` what
+    indices count up to.
+    """
 
     used: frozenset[str]
     heads: frozenset[str]
     ranks: dict[str, int]
+    spaces: dict[str, tuple[str, ...]]
+    indices: tuple[tuple[str, tuple[str, ...]], ...]
+    bounds: dict[str, str]
 
     @classmethod
     def of(cls, display: Display) -> Contents:
@@ -30,11 +51,16 @@ class Contents:
         trees = [(tree, head) for tree, head in _trees(display)]
         heads = {name for tree, head in trees if head for name in _heads(tree)}
         used = {stem(node) for tree, _ in trees for _, node in walk(tree) if isinstance(node, Name | Accent | Script)}
-        ranks = {stem(node): rank for tree, _ in trees for _, node in walk(tree) if (rank := _rank(node))}
+        indices = tuple((stem(node), found) for tree, _ in trees for _, node in walk(tree) if (found := _indices(node)))
+        ranks = {name: len(found) for name, found in indices}
+        spaces: dict[str, tuple[str, ...]] = {}
         for statement in chains([display]):
             axes = space_axes(statement.members[-1].text) if statement.members[-1].relation == "\\in" else None
-            ranks |= dict.fromkeys(heads, len(axes)) if axes is not None else {}
-        return cls(frozenset(used), frozenset(heads), ranks)
+            spaces |= dict.fromkeys(heads, tuple(map(str.strip, axes))) if axes is not None else {}
+        ranks |= {name: len(axes) for name, axes in spaces.items()}
+        return cls(
+            frozenset(used), frozenset(heads), ranks, spaces, indices, dict(_bounds([tree for tree, _ in trees]))
+        )
 
 
 def stem(node: Node) -> str:
@@ -60,10 +86,15 @@ def _needed(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents])
     used = {name for one in own for name in one.used}
     known = {name for one in own for name in one.heads}
     ranks = {name: rank for one in own for name, rank in one.ranks.items()}
+    sizes = _sizes(own)
     taken: set[int] = set()
     while True:
         fresh = next(
-            (k for k in reversed(range(len(before))) if k not in taken and _fits(before[k][1], used, known, ranks)),
+            (
+                k
+                for k in reversed(range(len(before)))
+                if k not in taken and _fits(before[k][1], used, known, ranks) and _agree(before[k][1].spaces, sizes)
+            ),
             None,
         )
         if fresh is None:
@@ -72,6 +103,25 @@ def _needed(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents])
         used |= before[fresh][1].used
         known |= before[fresh][1].heads
         ranks = before[fresh][1].ranks | ranks
+
+
+def _sizes(own: Sequence[Contents]) -> dict[str, set[tuple[int, str]]]:
+    """The axes of letters with what indices count up to along them; none for what is counted up to itself."""
+    bounds = {index: bound for one in own for index, bound in one.bounds.items()}
+    sizes: dict[str, set[tuple[int, str]]] = {bound: set() for bound in bounds.values()}
+    for name, indices in (pair for one in own for pair in one.indices):
+        found = {(axis, bounds[index]) for axis, index in enumerate(indices) if index in bounds}
+        sizes[name] = sizes.get(name, set()) | found if found else sizes.get(name, set())
+    return {name: found for name, found in sizes.items() if found or name in bounds.values()}
+
+
+def _agree(spaces: dict[str, tuple[str, ...]], sizes: dict[str, set[tuple[int, str]]]) -> bool:
+    """Whether what is said to be of a space is indexed like it, and no size itself."""
+    return all(
+        bool(found) and all(axis < len(axes) and axes[axis] == size for axis, size in found)
+        for name, axes in spaces.items()
+        if (found := sizes.get(name)) is not None
+    )
 
 
 def _fits(one: Contents, used: set[str], known: set[str], ranks: dict[str, int]) -> bool:
@@ -102,7 +152,16 @@ def _heads(tree: Node) -> Iterator[str]:
             yield stem(item)
 
 
-def _rank(node: Node) -> int:
+def _indices(node: Node) -> tuple[str, ...]:
     if not isinstance(node, Script) or node.sub is None or not isinstance(node.base, Name | Accent):
-        return 0
-    return sum(len(letters(item)) for item in items_of_subscript(node.sub)[0])
+        return ()
+    return tuple(write(letter) for item in items_of_subscript(node.sub)[0] for letter in letters(item))
+
+
+def _bounds(trees: Sequence[Node]) -> Iterator[tuple[str, str]]:
+    """The indices that count up to a letter, with it."""
+    for tree in trees:
+        for _, node in walk(tree):
+            if isinstance(node, Big) and isinstance(node.sub, Relation) and isinstance(node.sup, Name):
+                counted = node.sub.operands[0]
+                yield from ((counted.text, node.sup.text),) if isinstance(counted, Name) else ()

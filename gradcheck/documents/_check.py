@@ -229,7 +229,7 @@ class Checker:
             try:
                 return self._checked(item, member, tree, before)
             except Undeclared as error:
-                name = error.message.rpartition("index ")[2] if "range of index" in error.message else ""
+                name = error.symbol if "range of index" in error.message else ""
                 size = index_size(name, self.symbols, [one.readable for one in self.block.items]) if name else None
                 if size is None or name in self.symbols.ranges:
                     if name and self.block.owns(item):

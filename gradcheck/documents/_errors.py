@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
+_LETTERS = re.compile(r"(\\?[A-Za-z]+)(?:_\{?((?:[a-z] ?)+)\}?)?")
+
+
+def declaring(symbol: str) -> str:
+    """The lines of an annotation that declare a symbol: shapes with the capitals of its indices."""
+    match = _LETTERS.fullmatch(symbol)
+    if match is None:
+        return "a definition or an annotation says what it is"
+    name, indices = match[1], (match[2] or "").replace(" ", "").upper()
+    if indices:
+        return f"shapes: {name}[{','.join(indices)}] declares it"
+    axes = "N,M" if name.removeprefix("\\")[:1].isupper() else "N"
+    return f"shapes: {name}[{axes}] declares an array, scalars: {name} a number"
+
 
 class Refusal(Exception):
     """A formula that cannot be checked, or that is structurally wrong.
@@ -31,8 +47,13 @@ class Undeclared(Refusal):
     """A symbol of which nothing is known; `symbol` names it."""
 
     def __init__(self, symbol: str, at: int | None = None, message: str = "") -> None:
-        super().__init__(message or f"{symbol} is not declared", at)
+        super().__init__(message or f"{symbol} is not declared; {declaring(symbol)}", at)
         self.symbol = symbol
+
+
+def unbounded(index: str) -> Undeclared:
+    """An index of which nothing tells how far it runs."""
+    return Undeclared(index, None, f"nothing tells the range of index {index}; index: {index}<N declares it")
 
 
 class Unsupported(Refusal):

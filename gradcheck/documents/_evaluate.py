@@ -11,11 +11,11 @@ import numpy as np
 from gradcheck.documents import _expression as e
 from gradcheck.documents import _functions as f
 from gradcheck.documents._derive import call_of, index_values, jacobian_of
-from gradcheck.documents._errors import Conformability, Domain, Undeclared, Unsupported, Wrong
+from gradcheck.documents._errors import Conformability, Domain, Undeclared, Unsupported, unbounded
 from gradcheck.documents._expression import Expression, Formula, Range
 from gradcheck.documents._gather import Place, gather
 from gradcheck.documents._products import fitted, multiplied
-from gradcheck.documents._reach import reach
+from gradcheck.documents._reach import reach, refuse_fraction
 from gradcheck.documents._records import Limit
 from gradcheck.documents._reduce import reduce_
 from gradcheck.documents._trial import Trial
@@ -60,7 +60,7 @@ def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = Non
         `Conformability` for shapes that do not fit, `Outside` for an index outside of its axis.
     Domain
         If a value is not finite.
-    Blocked, Undeclared, Unsupported
+    Blocked, Undeclared, Unsupported, unbounded
         If it cannot be evaluated.
     Limit
         If it is too large.
@@ -130,7 +130,7 @@ class Evaluator:
         else:
             count = self._axis(found) if found.uses else reach(self, label)
             if count is None:
-                raise Undeclared(found.name, None, f"nothing tells the range of index {found.name}")
+                raise unbounded(found.name)
             upper = scalar(float(base + count - 1))
         low, high = (int(bound.array.min()) if bound is lower else int(bound.array.max()) for bound in (lower, upper))
         if not lower.names and not upper.names:
@@ -142,8 +142,7 @@ class Evaluator:
 
     def _bound(self, expression: Expression) -> Value:
         value = self.number(expression)
-        if value.rank or not np.isfinite(value.array).all() or (value.array != np.round(value.array)).any():
-            raise Wrong("the bound of an index is no integer", expression.at, "wrong-bound")
+        refuse_fraction(value, expression)
         return value
 
     def _axis(self, found: Range) -> int:
@@ -153,7 +152,7 @@ class Evaluator:
             if axis < len(shape):
                 sizes.setdefault(shape[axis], source)
         if not sizes:
-            raise Undeclared(found.name, None, f"nothing tells the range of index {found.name}")
+            raise unbounded(found.name)
         if len(sizes) > 1:
             names = " and ".join(f"{size} along {getattr(source, 'key', 'an axis')}" for size, source in sizes.items())
             at = next(reversed(sizes.values())).at

@@ -18,6 +18,7 @@ from gradcheck.documents._tree import (
     Relation,
     Script,
     Such,
+    Sum,
     items_of,
     walk,
 )
@@ -31,6 +32,7 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
     heads = [trees[0] for trees in formulas if trees]
     heads = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
     left = {name for head in heads for _, node in walk(head) for name in _indices(node)}
+    indices -= set(_strides(nodes, [trees[0] for trees in formulas if trees]))
     for name in dict.fromkeys(name for node in nodes for name in _beside(node, indices)):
         free = name not in indices | arrays | defined and name.isalpha() and name != "T"
         if free and symbols.symbol(name) is None and name not in symbols.dims:
@@ -40,6 +42,29 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
         free = name in indices and name not in counted | arrays | defined | left
         if free and symbols.symbol(name) is None and name not in symbols.dims:
             symbols.dim(name, 1)  # an entry that every axis has
+
+
+def _strides(nodes: Sequence[Node], heads: Sequence[Node]) -> Iterator[str]:
+    """The s of `x_{s i + k}`: in a product with an index, and never an index itself, which i and k are elsewhere."""
+    parts = [node for head in heads for _, node in walk(head)]
+    used = {name for node in (*nodes, *parts) if isinstance(node, Big) for name in _indices(node)}
+    for node in nodes:
+        if isinstance(node, Script) and node.sub is not None:
+            used |= {name for item in items_of_subscript(node.sub)[0] if not _products(item) for name in _whole(item)}
+    for node in nodes:
+        for product in _products(node):
+            names = [part.text for _, part in walk(product) if isinstance(part, Name)]
+            yield from (name for name in names if name not in used and used.intersection(names))
+
+
+def _products(item: Node) -> list[Product]:
+    """The products of letters among the terms of a sum."""
+    terms = item.terms if isinstance(item, Sum) else ()
+    return [term for term in terms if isinstance(term, Product) and isinstance(term.factors[0], Name)]
+
+
+def _whole(item: Node) -> Iterator[str]:
+    yield from (part.text for _, part in walk(item) if isinstance(part, Name))
 
 
 def counts_of(

@@ -19,6 +19,7 @@ from gradcheck.documents._write import write
 Shape = tuple[str, ...]
 _ENTRYWISE = ("\\odot", "\\circ")
 _ONES = ("\\mathbf{1}", "\\mathbb{1}")
+_OF_SQUARE = ("tr", "\\tr", "\\text{tr}", "\\operatorname{tr}", "Tr", "\\Tr", "\\det", "det", "trace")
 _PASSES = 3
 
 
@@ -173,7 +174,7 @@ class _Solver:
             if isinstance(factor, Group) and k and self._is_function(factors[k - 1]) and not operator:
                 continue
             if self._is_function(factor) and k + 1 < len(factors) and isinstance(factors[k + 1], Group):
-                shape = self.shape(factors[k + 1])
+                shape = self._called(factor, self.shape(factors[k + 1]))
             else:
                 shape = self.shape(factor)
             if shape is None and self._is_open(factor) and total and len(total) == 2:
@@ -187,6 +188,13 @@ class _Solver:
                 return None
             total = self._times(total, shape, operator)
         return total
+
+    def _called(self, function: Node, shape: Shape | None) -> Shape | None:
+        """What a function gives: a number for a trace or a determinant, of what is square; else the same shape."""
+        if key_of(function) not in _OF_SQUARE or shape is None or len(shape) != 2:
+            return shape
+        self.unify(shape[:1], shape[1:])
+        return ()
 
     def _is_function(self, node: Node) -> bool:
         if isinstance(node, Word):

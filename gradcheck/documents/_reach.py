@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._errors import Refusal
-from gradcheck.documents._value import scalar
+from gradcheck.documents._errors import Refusal, Undeclared, Wrong
+from gradcheck.documents._value import Value, scalar
 
 if TYPE_CHECKING:
     from gradcheck.documents._evaluate import Evaluator
+
+
+def refuse_fraction(value: Value, bound: e.Expression) -> None:
+    """Refuse the bound of an index that is no integer.
+
+    Raises
+    ------
+    Undeclared
+        For a letter that is an array elsewhere.
+    Wrong
+    """
+    if isinstance(bound, e.Variable) and value.rank:
+        clash = f"{bound.key} is a bound here, and an array of {value.rank} axes elsewhere"
+        raise Undeclared(bound.key, bound.at, f"{clash}; a block here with dims: {bound.key}=3 parts them")
+    if value.rank or not np.isfinite(value.array).all() or (value.array != np.round(value.array)).any():
+        raise Wrong("the bound of an index is no integer", bound.at, "wrong-bound")
 
 
 def labels_in(expression: e.Expression) -> Iterator[str]:

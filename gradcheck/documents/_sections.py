@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -67,10 +68,10 @@ def groups(document: Document) -> list[Part]:
 
 
 def _headings(document: Document) -> list[int]:
-    """The lines of headings at which symbols start afresh: those of the highest level, if there are several."""
-    top = min((heading.level for heading in document.headings), default=0)
-    lines = [heading.line for heading in document.headings if heading.level == top]
-    return lines if len(lines) > 1 else []
+    """The lines of headings at which symbols start afresh: those of the highest level that has several."""
+    levels = Counter(heading.level for heading in document.headings)
+    top = min((level for level, count in levels.items() if count > 1), default=0)
+    return [heading.line for heading in document.headings if heading.level <= top]
 
 
 def title_of(document: Document, display: Display) -> str:

@@ -158,7 +158,7 @@ class _Search:
         if not size.arguments:
             key = self._key(size.head)
             if key not in self.symbols.dims:
-                raise Undeclared(key, None, f"nothing tells the size {key}")
+                raise Undeclared(key, None, f"nothing tells the size {key}; dims: {key}=3 declares it")
             return lambda sizes: sizes[key]
         parts = [self._rule(argument) for argument in size.arguments]
         if size.head in _OPERATORS and len(parts) == 2:

@@ -20,6 +20,7 @@ from gradcheck.documents._tree import (
     Relation,
     Script,
     Such,
+    Sum,
     Word,
     children,
     items_of,
@@ -162,8 +163,13 @@ class Usage:
     def _indices_in(self, item: Node, commas: bool) -> list[Node]:
         """One index, or several letters; what has commas around it and is arithmetic, is one."""
         sizes = any(isinstance(part, Name) and part.text in self.symbols.dims for _, part in walk(item))
-        one = commas and (sizes or not isinstance(item, Product | Number))
+        one = (commas and (sizes or not isinstance(item, Product | Number))) or self._strided(item)
         return [item] if one else letters(item)
+
+    def _strided(self, item: Node) -> bool:
+        """Whether it is the `s i + k` of a stride s: its first term begins with a size."""
+        first = item.terms[0] if isinstance(item, Sum) else None
+        return isinstance(first, Product) and key_of(first.factors[0]) in self.symbols.dims
 
     def _bare(self, node: Node, bound: set[str]) -> None:
         key = key_of(node)

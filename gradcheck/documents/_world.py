@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._elaborate import elaborate
-from gradcheck.documents._errors import Blocked, Conformability, Undeclared, Unsupported, Wrong
+from gradcheck.documents._errors import Blocked, Conformability, Undeclared, Unsupported, Wrong, declaring
 from gradcheck.documents._expression import Expression, Formula
 from gradcheck.documents._functions import inner, unvec, vec
 from gradcheck.documents._symbols import Definition, Symbol, Symbols
@@ -126,7 +126,7 @@ class World:
             return self.trial.draw(symbol, self._shape(symbol.like, at))
         if symbol.definition is None:
             if symbol.axes is None or symbol.kind == "function":
-                raise Undeclared(key, at, f"of {key} neither axes nor a definition are known")
+                raise Undeclared(key, at, f"of {key} neither axes nor a definition are known; {declaring(key)}")
             return self.trial.draw(symbol)
         if key in self._under_way:
             raise Unsupported(f"{key} is defined by itself: {' -> '.join([*self._under_way, key])}", at)

@@ -1,0 +1,104 @@
+"""What a letter means in one section and in the next, and what a message tells the author to declare."""
+
+from __future__ import annotations
+
+from gradcheck.documents import check
+
+
+def _results(text: str) -> list[tuple[str, str]]:
+    return [(result.verdict, result.message) for result in check(text).results]
+
+
+def _verdicts(text: str) -> list[str]:
+    return [verdict for verdict, _ in _results(text)]
+
+
+def test_an_array_of_one_section_is_a_size_in_the_next() -> None:
+    text = r"""
+# Keys
+
+The keys are $K \in \mathbb{R}^{S \times d}$, and $f = \|K\|_F^2$.
+
+$$ \frac{\partial f}{\partial K} = 2 K $$
+
+# Mixture
+
+$$ m = \sum_{k=1}^{K} p_k^2 $$
+
+$$ \frac{\partial m}{\partial p_k} = 2 p_k $$
+
+$$ \frac{\partial m}{\partial p_k} = p_k $$
+"""
+    assert _verdicts(text) == ["PASS", "DEF", "PASS", "FAIL"]
+
+
+def test_an_array_that_is_a_bound_in_the_same_section_is_undeclared() -> None:
+    text = r"Let $K \in \mathbb{R}^{S \times d}$." + "\n\n" + r"$$ m = \sum_{k=1}^{K} p_k^2 $$"
+    [(verdict, message)] = _results(text)
+    assert verdict == "UNDECLARED"
+    assert message == "K is a bound here, and an array of 2 axes elsewhere; a block here with dims: K=3 parts them"
+
+
+def test_a_section_that_sums_over_another_size_has_another_array() -> None:
+    text = r"""
+## Mean squared error
+
+Let $y \in \mathbb{R}^n$ be the prediction and $t \in \mathbb{R}^n$ the target.
+
+$$ L = \frac{1}{n} \sum_{i=1}^n (y_i - t_i)^2 $$
+
+## Cross-entropy
+
+With $p \in \mathbb{R}^C$ and a target $t$,
+
+$$ L = -\sum_{c=1}^{C} t_c \log p_c $$
+
+$$ \frac{\partial L}{\partial p_c} = -\frac{t_c}{p_c} $$
+
+$$ \frac{\partial L}{\partial p_c} = \frac{t_c}{p_c} $$
+"""
+    assert _verdicts(text) == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+def test_below_a_title_each_section_starts_afresh() -> None:
+    text = r"""
+# Embeddings
+
+## Weighted least squares
+
+$$ \frac{\partial J}{\partial a_i} = 2 \sum_j f_{ij} r_{ij} $$
+
+## Translations
+
+$$ E = \| h + r - t \|_2^2 $$
+
+$$ \nabla_h E = 2 (h + r - t), \qquad \nabla_r E = 2 (h + r - t), \qquad \nabla_t E = 2 (h + r - t) $$
+"""
+    assert _verdicts(text) == ["UNDECLARED", "DEF", "PASS", "PASS", "FAIL"]
+
+
+def test_a_letter_beside_an_index_that_nothing_counts_is_a_stride() -> None:
+    text = r"""
+$$ y_i = \frac{1}{K} \sum_{k=0}^{K-1} x_{s i + k} $$
+
+$$ \frac{\partial y_i}{\partial x_t} = \frac{1}{K} \sum_{k=0}^{K-1} [t = s i + k] $$
+
+$$ \frac{\partial y_i}{\partial x_t} = \frac{1}{K} \sum_{k=0}^{K-1} [t = i + s k] $$
+"""
+    assert _verdicts(text) == ["DEF", "PASS", "FAIL"]
+
+
+def test_an_index_of_two_axes_elsewhere_is_no_stride() -> None:
+    text = r"$$ y_i = \sum_j w_{ij} x_j, \qquad z_j = \sum_{k=0}^{K-1} w_{ij+k} $$"
+    assert check(text).results[-1].cause == "wrong-index"
+
+
+def test_what_is_traced_is_square() -> None:
+    text = r"$$ f = \operatorname{tr}(A X B) $$" + "\n\n"
+    text += r"$$ \frac{\partial f}{\partial X} = A^\top B^\top, \quad \frac{\partial f}{\partial X} = B A $$"
+    assert _verdicts(text) == ["DEF", "PASS", "FAIL"]
+
+
+def test_what_is_not_declared_comes_with_the_line_that_declares_it() -> None:
+    messages = [message for _, message in _results(r"$$ J = \|C f\|^2 $$")]
+    assert messages == ["C is not declared; shapes: C[N,M] declares an array, scalars: C a number"]
