@@ -102,3 +102,26 @@ def test_what_is_traced_is_square() -> None:
 def test_what_is_not_declared_comes_with_the_line_that_declares_it() -> None:
     messages = [message for _, message in _results(r"$$ J = \|C f\|^2 $$")]
     assert messages == ["C is not declared; shapes: C[N,M] declares an array, scalars: C a number"]
+
+
+def test_a_sum_up_to_a_letter_of_no_axis_is_not_called_wrong() -> None:
+    text = r"$$ y_t = \sum_{k=0}^{K-1} w_k x_{t+k} $$" + "\n\n"
+    text += r"$$ \frac{\partial L}{\partial w_k} = \sum_{t=0}^{T-K} g_t x_{t+k}, "
+    text += r"\quad g_t = \frac{\partial L}{\partial y_t} $$"
+    verdict, message = _results(text)[1]
+    assert verdict == "UNDECLARED"
+    assert message == "nothing tells what T is the size of; shapes: declares it, as x[T] does"
+    space = r"The input is $x \in \mathbb{R}^T$." + "\n\n"
+    assert _verdicts(space + text)[1] == "PASS"
+    assert _verdicts(space + text.replace("T-K", "T-K-1"))[1] == "FAIL"
+
+
+def test_a_matrix_whose_entries_occur_too_has_its_shape_from_products() -> None:
+    text = r"""
+Here $x \in \mathbb{R}^D$ and $s \in \mathbb{R}^H$.
+
+$$ a = W x + U s + b, \qquad h = \tanh(a) $$
+
+$$ \frac{\partial h_i}{\partial s_j} = (1 - h_i^2) U_{ij}, \qquad \frac{\partial h_i}{\partial s_j} = h_i^2 U_{ij} $$
+"""
+    assert _verdicts(text) == ["DEF", "DEF", "PASS", "FAIL"]

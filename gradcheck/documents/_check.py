@@ -29,7 +29,7 @@ from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
-from gradcheck.documents._missing import missing_loss, missing_path, missing_shape, refuse_inherited
+from gradcheck.documents._missing import missing_in, missing_shape, refuse_inherited
 from gradcheck.documents._model import Block
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import told
@@ -334,7 +334,7 @@ class Checker:
                 rest = sum(one.gaps.size - two.gaps.size for one, two in zip(outcomes, inner, strict=True))
                 message = f"right {border} from the border; at the border {wrong} of {rest} entries differ"
                 return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
-        if missing := missing_path(head, self.worlds[0]) or missing_loss(head, tree, self.block):
+        if missing := missing_in(head, tree, self.block, self.worlds[0]):
             raise Undeclared(missing, None, missing)
         return Judged(self._failed(item, member, tree, head, outcomes, before), outcomes)
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from gradcheck.documents._heads import Head
 from gradcheck.documents._parse import parse
 from gradcheck.documents._scripts import TRANSPOSED
-from gradcheck.documents._symbols import Definition, Symbols, key_of
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Definition, Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import Accent, Fraction, Group, Name, Node, Product, Root, Script, Sum, Word, walk
 from gradcheck.documents._usage import is_letter
 from gradcheck.documents._write import write
@@ -41,13 +42,15 @@ def declare_matrices(
     """
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     indexed = {key_of(node.base) for node in nodes if isinstance(node, Script) and node.sub is not None}
+    pairs = {key for key in indexed if _is_capital(key) and _counts(nodes, key) == {2}}
     indexed |= {key.swapcase() for key in indexed if len(key) == 1}
     equations = [
         (head.name, trees[1])
         for trees, head in zip(formulas, heads, strict=True)
         if head and len(trees) > 1 and not head.indices and not head.parameters and head.name not in indexed
     ]
-    solver = _Solver(symbols, {*defined, *indexed}, [tree for _, tree in equations])
+    matrices = pairs.intersection(name for _, tree in equations for name in _capitals(tree))
+    solver = _Solver(symbols, {*defined, *(indexed - matrices)}, [tree for _, tree in equations])
     try:
         for _ in range(_PASSES):
             for name, tree in equations:
@@ -239,6 +242,12 @@ def _capitals(tree: Node) -> Iterator[str]:
                     yield from (name for name in (_letter(first), _letter(second)) if _is_capital(name))
         elif isinstance(node, Script) and node.sup is not None and write(node.sup) in TRANSPOSED:
             yield from (name for name in (_letter(node),) if _is_capital(name))
+
+
+def _counts(nodes: Sequence[Node], key: str) -> set[int]:
+    """How many indices a letter has where it has any."""
+    subscripts = [node.sub for node in nodes if isinstance(node, Script) and node.sub and key_of(node.base) == key]
+    return {sum(len(letters(item)) for item in items_of_subscript(sub)[0]) for sub in subscripts}
 
 
 def _letter(node: Node) -> str:
