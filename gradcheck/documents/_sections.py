@@ -68,10 +68,30 @@ def groups(document: Document) -> list[Part]:
 
 
 def _headings(document: Document) -> list[int]:
-    """The lines of headings at which symbols start afresh: those of the highest level that has several."""
+    """The lines of headings at which symbols start afresh: those of the highest level that has several.
+
+    Not those below a title where a definition is stated twice: the second one is a claim.
+    """
     levels = Counter(heading.level for heading in document.headings)
     top = min((level for level, count in levels.items() if count > 1), default=0)
+    if top > min(levels, default=0) and _restates(document.displays):
+        return []
     return [heading.line for heading in document.headings if heading.level <= top]
+
+
+def _restates(displays: Sequence[Display]) -> bool:
+    """Whether a definition is much like an earlier one of the same letter."""
+    written: dict[str, tuple[str, ...]] = {}
+    for display in displays:
+        for key, (_, leaves) in _Meanings.of(display, stem).written.items():
+            if key in written and _alike(written[key], leaves):
+                return True
+            written[key] = leaves
+    return False
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _RESTATED
 
 
 def title_of(document: Document, display: Display) -> str:
@@ -141,7 +161,7 @@ class _Meanings:
         for key, (line, leaves) in later.written.items():
             before, other = self.written.get(key, (line, leaves))
             apart = any(before < one.line <= line for one in headings)
-            if apart and SequenceMatcher(None, other, leaves, autojunk=False).ratio() < _RESTATED:
+            if apart and not _alike(other, leaves):
                 lines.append(before)
         return max(lines)
 
