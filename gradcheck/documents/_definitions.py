@@ -137,7 +137,7 @@ class Definitions:
                 continue
             error = self._error(key)
             if isinstance(error, Undeclared) and error.message.startswith(_UNBOUND):
-                name = error.message.removeprefix(_UNBOUND)
+                name = error.symbol
                 if symbols.symbol(symbols.key(name)) is not None:  # a maximum over arrays
                     return False
             item.message = words

@@ -60,7 +60,7 @@ def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = Non
         `Conformability` for shapes that do not fit, `Outside` for an index outside of its axis.
     Domain
         If a value is not finite.
-    Blocked, Undeclared, Unsupported, unbounded
+    Blocked, Undeclared, Unsupported
         If it cannot be evaluated.
     Limit
         If it is too large.
