@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FURTHER = 6  # trials, so that a number lies once in each interval between three thresholds; and as many ordinary ones
 MAGNITUDES = (-10.0, -2.0, 0.0, 2.0, 10.0)
+SPREADS, SPREAD = 18, 30.0  # trials with magnitudes that differ by this, for branches that are still left
 _SMOOTHLY = {"=", "\\neq", "\\mid"}  # no values but chosen ones meet these
 
 
@@ -81,14 +82,22 @@ def tried(head: Formula, member: Formula, draws: Draws) -> tuple[list[Outcome], 
         if not levels and not untaken(head, member, worlds):
             break
         edges = levels or MAGNITUDES
-        world = draws.further(number, edges if number < FURTHER else ())
-        world.trial.meter.terms = 0
-        try:
-            found.append(compared(head, member, world))
-        except (Domain, Limit):
-            continue
-        worlds.append(world)
+        _try(head, member, draws.further(number, edges if number < FURTHER else ()), found, worlds)
+    for number in range(FURTHER, FURTHER + SPREADS):
+        if not untaken(head, member, worlds):
+            break
+        _try(head, member, draws.further(number, spread=SPREAD), found, worlds)
     return found, worlds
+
+
+def _try(head: Formula, member: Formula, world: World, found: list[Outcome], worlds: list[World]) -> None:
+    """A further outcome, where there is one."""
+    world.trial.meter.terms = 0
+    try:
+        found.append(compared(head, member, world))
+    except (Domain, Limit):
+        return
+    worlds.append(world)
 
 
 def thresholds(head: Formula, member: Formula, world: World) -> tuple[float, ...]:

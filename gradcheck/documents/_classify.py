@@ -10,7 +10,7 @@ from gradcheck.documents._heads import Head, entries_of, head_of
 from gradcheck.documents._records import Limit, Member, Statement
 from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Product, Script, Word
+from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Number, Product, Script, Sum, Word, walk
 from gradcheck.documents._usage import is_letter
 
 EQUALITIES = ("=", ":=", "\\equiv", "\\triangleq", "\\coloneqq", "\\doteq", "=:")
@@ -100,6 +100,8 @@ def classified(item: Item, symbols: Symbols) -> Kind:
         return Kind.ALONE
     if any(relation in UPDATES for relation in relations):
         return Kind.UPDATE
+    if isinstance(item.head, Node) and item.rights and is_descent(item.head, item.rights[0][1]):
+        return Kind.UPDATE
     if not all(relation in EQUALITIES for relation in relations):
         spaces = [space_axes(member.text) for member in item.statement.members[1:]]
         equal = relations[0] in EQUALITIES
@@ -111,6 +113,29 @@ def classified(item: Item, symbols: Symbols) -> Kind:
     if isinstance(head, Node) and symbols.size(head) is not None and not symbols.find(head):
         return Kind.SHAPE
     return Kind.CLAIM
+
+
+def is_descent(head: Node, right: object) -> bool:
+    """Whether it is `w_{t+1} = w_t - \\eta \\nabla J(w_t)`: a step from a name to the same name, along a derivative."""
+    if not isinstance(head, Script) or not isinstance(right, Sum) or not isinstance(right.terms[0], Script):
+        return False
+    before = right.terms[0]
+    step = any(is_next(*pair) for pair in ((head.sub, before.sub), (head.sup, before.sup)))
+    rest = [node for term in right.terms[1:] for _, node in walk(term)]
+    slope = any(isinstance(node, Derivative) or node in (Name("\\nabla"), Name("\\partial")) for node in rest)
+    return step and slope and head.base == before.base and not right.signs[0]
+
+
+def is_next(later: Node | None, earlier: Node | None) -> bool:
+    """Whether it is `t + 1` after `t`, or `t` after `t - 1`; with brackets or without."""
+    one, other = (part.body if isinstance(part, Group) else part for part in (later, earlier))
+    return (isinstance(one, Sum) and one == _shifted(other, "+")) or (
+        isinstance(other, Sum) and other == _shifted(one, "-")
+    )
+
+
+def _shifted(node: Node | None, sign: str) -> Sum | None:
+    return None if node is None else Sum(("", sign), (node, Number("1")))
 
 
 def head_in(tree: Node, symbols: Symbols, right: Node | None) -> Head | None:

@@ -40,7 +40,7 @@ class Draws:
         self._worlds: list[World] = []
         self._others: dict[tuple[int, int], World] = {}
         self._numbers: dict[frozenset[str], Draws] = {}
-        self._further: dict[tuple[int, tuple[float, ...]], World] = {}
+        self._further: dict[tuple[int, tuple[float, ...], float], World] = {}
 
     @property
     def worlds(self) -> list[World]:
@@ -61,12 +61,12 @@ class Draws:
                 self._others[position, attempt] = self._world(self.trials * attempt + position, domain)
             yield self._others[position, attempt]
 
-    def further(self, number: int, edges: tuple[float, ...]) -> World:
-        """A trial more, with values between these edges and beyond them."""
-        if (number, edges) not in self._further:
+    def further(self, number: int, edges: tuple[float, ...] = (), spread: float = 1.0) -> World:
+        """A trial more, with values between these edges and beyond them, or with symbols of different magnitudes."""
+        if (number, edges, spread) not in self._further:
             first = (len(_DOMAINS) + 1) * self.trials
-            self._further[number, edges] = self._world(first + number, edges=edges)
-        return self._further[number, edges]
+            self._further[number, edges, spread] = self._world(first + number, edges=edges, spread=spread)
+        return self._further[number, edges, spread]
 
     def of_numbers(self, formulas: Sequence[Formula]) -> Draws | None:
         """Trials with many values each, where formulas lead to numbers alone in a block that has arrays; else None."""
@@ -91,13 +91,15 @@ class Draws:
             self._numbers[reached] = Draws(replace(self.block, symbols=own, defined=held), self.seed, self.trials)
         return self._numbers[reached]
 
-    def _world(self, number: int, domain: str = "real", edges: tuple[float, ...] = ()) -> World:
+    def _world(
+        self, number: int, domain: str = "real", edges: tuple[float, ...] = (), spread: float = 1.0
+    ) -> World:
         """A trial in which the defined arrays have entries, if there is one."""
         symbols = self.block.symbols
         symbols = symbols if domain == "real" else within(symbols, domain)
         found: list[tuple[int, World]] = []
         for attempt in range(_ATTEMPTS if symbols.dims else 1):
-            trial = trial_of(symbols, self.block.ties, self.seed, number + 7919 * attempt, edges=edges)
+            trial = trial_of(symbols, self.block.ties, self.seed, number + 7919 * attempt, edges=edges, spread=spread)
             trial.meter.budget = TERMS
             world = World(trial, overrides(trial.symbols, self.block.ties))
             found.append((self._degenerate(world), world))

@@ -328,7 +328,7 @@ class Elaborator:
             return e.Unit("ones", None, at=node.at)
         if self.comparing and isinstance(node, Name | Accent | Word) and not name.startswith("\\text"):
             return self.new_index(node)
-        raise Undeclared(name, node.at)
+        raise Undeclared(name, node.at, self.symbols.doubts.get(name, ""))
 
     def scripted(self, node: Script) -> Expression:
         """What a name or a group with scripts means."""

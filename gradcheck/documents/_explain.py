@@ -29,7 +29,7 @@ from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tidy import named
 from gradcheck.documents._tied import Tie, overrides, trial_of
 from gradcheck.documents._tree import Accent, Derivative, Name, Node, Product, Script, Word, walk
-from gradcheck.documents._value import Value
+from gradcheck.documents._value import Array, Value
 from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
 
@@ -127,9 +127,10 @@ class Search:
             return ""
         names = {label: found.name for label, found in head.ranges.items()}
         inputs = [
-            (key, [world.value(key).array for world in self.worlds])
+            (key, arrays)
             for key in sorted(keys_in(stated.expression) | keys_in(head.expression))
             if (symbol := self.symbols.symbol(key)) is not None and symbol.kind == "real"
+            if (arrays := _arrays(key, self.worlds))
         ]
         return described(outcomes, names, inputs, self._parity(head, stated, [not one.agrees for one in outcomes]))
 
@@ -327,12 +328,17 @@ def _whole(source: str, member: Member) -> str:
     return source[sized.start() if sized else member.offset : member.offset + len(member.text)]
 
 
+def _arrays(key: str, worlds: Sequence[World]) -> list[Array]:
+    """What a symbol is in each trial; none for what has no value."""
+    try:
+        return [world.value(key).array for world in worlds]
+    except (Refusal, Limit, ArithmeticError, ValueError):
+        return []
+
+
 def _single(key: str, worlds: Sequence[World]) -> tuple[float, ...]:
     """The number that a symbol is in each trial; none for what is no number, or has no value."""
-    try:
-        arrays = [world.value(key).array for world in worlds]
-    except (Refusal, Limit):
-        return ()
+    arrays = _arrays(key, worlds)
     return tuple(float(array.real.item()) for array in arrays) if all(array.size == 1 for array in arrays) else ()
 
 

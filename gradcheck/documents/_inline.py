@@ -9,7 +9,7 @@ from gradcheck.documents._layout import ALIGNED
 from gradcheck.documents._source import NOTE, Source, find
 
 _TOKEN = re.compile(
-    r"\\begin\{(?P<environment>[a-z]+\*?)\}|(?P<round>\\\()|\\."
+    r"\\begin\{(?P<environment>[A-Za-z]+\*?)\}|(?P<round>\\\()|\\."
     r"|(?P<role>\{math\})?(?P<ticks>`+)|(?P<comment><!--)|(?P<dollars>\$\$?)",
     re.DOTALL,
 )

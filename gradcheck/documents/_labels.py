@@ -1,8 +1,9 @@
 """Names that a subscript is part of, where nothing declares them: `W_1`, `x_{\\text{in}}`, `W_Q`, the gates' `W_f`.
 
-A subscript is an index wherever it could be one. It is a label where it is a word; where all subscripts of the letter
-are numbers; a 0 where nothing counts from 0; a capital letter that nothing counts; and a letter that is itself a value,
-as in `W_{xh}` beside x and h. Where one of several indices is a number in all uses, it is a label, too.
+A subscript is an index wherever it could be one. It is a label where it is a word or a sign, as in `d_+`; where all
+subscripts of the letter are numbers; a 0 where nothing counts from 0; a capital letter that nothing counts; and a
+letter that is itself a value, as in `W_{xh}` beside x and h. Where one of several indices is a number in all uses, it
+is a label, too. A sign above, as in `x^+`, is part of a name that the block defines.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from gradcheck.documents._tree import (
 from gradcheck.documents._usage import is_letter
 
 _UPRIGHT = {"\\mathcal", "\\mathrm", "\\mathscr", "\\mathfrak", "\\mathsf", "\\mathtt"}
+_SIGNS = (Name("+"), Name("-"), Name("*"))
 _UNITS = {"I", "\\delta", "1", "\\mathbf{I}", "\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\chi"}
 
 
@@ -63,6 +65,7 @@ class Labels:
         self.counted = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
         self.apart = _families(defined, nodes, self.counted)
+        self.signed = {_signed(head) for head in heads if isinstance(head, Script) and head.sup in _SIGNS}
         self.indices = self.counted | {
             name for head in defined for key, name in _left_indices(head) if key not in self.apart
         }
@@ -70,9 +73,11 @@ class Labels:
 
     def applied(self, tree: Node) -> Node:
         """A tree with each such name as one `Name`."""
+        if isinstance(tree, Script) and tree.sup in _SIGNS and _signed(tree) in self.signed and self._is_new(tree):
+            name = self._name(_signed(tree), tree.at)
+            return self.applied(Script(name, tree.sub, None, tree.primes, at=tree.at)) if tree.sub else name
         if self._is_open(tree) and self._labels(tree):
-            name = Name(key_of(Script(tree.base, tree.sub)), at=tree.at)
-            self.symbols.keys.setdefault(name.text, name.text)
+            name = self._name(key_of(Script(tree.base, tree.sub)), tree.at)
             sup = None if tree.sup is None else self.applied(tree.sup)
             return name if sup is None and not tree.primes else Script(name, None, sup, tree.primes, at=tree.at)
         if self._is_open(tree) and key_of(tree.base) in self.rows:
@@ -83,11 +88,19 @@ class Labels:
     def _row(self, tree: Script) -> Node:
         """`h_{1,i}`, where the first index of h is a number everywhere, as the i-th of a `h_{1}`."""
         at, found = self.rows[key_of(tree.base)], _split(tree)
-        name = Name(key_of(Script(tree.base, found[at])), at=tree.at)
-        self.symbols.keys.setdefault(name.text, name.text)
+        name = self._name(key_of(Script(tree.base, found[at])), tree.at)
         rest = tuple(self.applied(item) for k, item in enumerate(found) if k != at)
         sup = None if tree.sup is None else self.applied(tree.sup)
         return Script(name, rest[0] if len(rest) == 1 else List(rest), sup, tree.primes, at=tree.at)
+
+    def _name(self, key: str, at: int) -> Name:
+        self.symbols.keys.setdefault(key, key)
+        return Name(key, at=at)
+
+    def _is_new(self, node: Script) -> bool:
+        """Whether no declared name has the sign above."""
+        found = self.symbols.find(node)
+        return found is None or found.sup is not None
 
     def _is_open(self, node: Node) -> TypeGuard[Script]:
         """Whether it is a letter with a subscript of which nothing is declared."""
@@ -100,6 +113,8 @@ class Labels:
 
     def _labels(self, node: Script) -> bool:
         items, _ = items_of_subscript(node.sub)
+        if items[:1] in [(sign,) for sign in _SIGNS]:
+            return True
         if any(map(_is_upright, items)):
             return all(_is_upright(item) or isinstance(item, Number) for item in items)
         if items == (Number("0"),) and not self.from_zero:
@@ -150,6 +165,11 @@ def _bare(tree: Node) -> Iterator[str]:
 def _is_upright(node: Node) -> bool:
     """Whether it is a word, or a letter set as one: `\\mathcal{B}`, `\\mathrm{B}`."""
     return isinstance(node, Word) or (isinstance(node, Accent) and node.command in _UPRIGHT)
+
+
+def _signed(node: Script) -> str:
+    """The name of a letter with a sign above, without its indices."""
+    return key_of(Script(node.base, sup=node.sup))
 
 
 def _is_base(node: Script) -> bool:

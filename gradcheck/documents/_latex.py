@@ -29,6 +29,7 @@ _TOKEN = re.compile(
     r"|(?P<opens>\\\[|\\\(|\$\$|\$)|\\.",
     re.DOTALL,
 )
+_FORMULA = re.compile(r"eqn|equation|align|gather|cases|math")
 _CLOSES = {"\\[": "\\]", "\\(": "\\)", "$$": "$$", "$": "$"}
 _NOTE = re.compile(r"%+[ \t]*gradcheck\b[ \t]*:?(?P<rest>.*)")
 _SHOWN = (ALIGNED - {"subequations", "math"}) - {"aligned", "alignedat", "split", "gathered", "multlined"}
@@ -118,6 +119,8 @@ class _Scanner:
                 self.source.heading(line, _LEVELS[match["level"]], self.text[match.end() : at - 1])
             elif match["environment"] in _SHOWN:
                 at = self._environment(match)
+            elif _FORMULA.search(match["environment"] or "") and match["environment"] not in ALIGNED:
+                self.source.fault(match.start(), f"{match[0]}: an environment that is not known")
             elif match["opens"]:
                 at = self._delimited(match)
 

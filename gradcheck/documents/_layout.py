@@ -10,7 +10,10 @@ DEEPEST = 200
 ALIGNED = {"aligned", "alignedat", "split", "gathered", "multlined", "displaymath", "math", "empheq", "subequations"}
 ALIGNED |= {
     name + star
-    for name in ("align", "alignat", "gather", "multline", "equation", "eqnarray", "flalign", "dmath")
+    for name in (
+        *("align", "alignat", "gather", "multline", "equation", "eqnarray", "flalign", "dmath"),
+        *("IEEEeqnarray", "dgroup", "darray"),
+    )
     for star in ("", "*")
 }
 RELATIONS = {
@@ -35,7 +38,7 @@ _TOKEN = re.compile(
     r"|(?P<row>\\\\\*?(?:[ \t]*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in|mu|\\[A-Za-z]+)\s*\])?"
     r"|\\(?:cr|newline)" + _END + ")"
     r"|(?P<side>\\(?P<which>left|right|middle)" + _END + r"\s*(?P<delimiter>\\[A-Za-z]+|\\.|\S))"
-    r"|(?P<blank>\\(?:[,;:!>/ \n]|(?:[bB]igg?[lrm]?|limits|nolimits|nonumber|notag|displaystyle|textstyle|scriptstyle"
+    r"|(?P<blank>\\(?:[,;:!>/ \n]|(?:[bB]igg?[lrm]?|limits|nolimits|nonumber|notag|IEEE(?:yes|no)(?:sub)?number|IEEEeqnarraynumspace|displaystyle|textstyle|scriptstyle"
     r"|thinspace|medspace|thickspace|negthinspace|mathstrut|strut|allowbreak|nobreak|noindent|centering|hline)"
     + _END + r")|~)"
     r"|(?P<quad>\\(?:qquad|quad|enspace|enskip|hfill|hfil)" + _END + ")"

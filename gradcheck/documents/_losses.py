@@ -9,7 +9,7 @@ from gradcheck.documents._classify import Item, Kind, arguments, head_in, is_gra
 from gradcheck.documents._entries import Loss
 from gradcheck.documents._gradients import names_in, schemed
 from gradcheck.documents._symbols import Symbols, key_of, spellings
-from gradcheck.documents._tree import Accent, Derivative, Group, Name, Node, Product, Script, walk
+from gradcheck.documents._tree import Accent, Big, Derivative, Fraction, Group, Name, Node, Product, Script, Sum, walk
 
 Upstream = tuple[str, str, str, Item]
 
@@ -88,7 +88,8 @@ def more_upstreams(
     stated = [(item.head, item) for item in items if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
     trees = [tree for item in items if not item.statement.display.inline for tree in item.readable]
     names = [*names_in(trees), *(stem(head, symbols) for head, _ in stated if plain(head))]
-    names = [name for name in names if symbols.symbol(name) is None]
+    said = {stem(i.head, symbols) for i in items if i.statement.display.inline and _is_said(i)}
+    names = [name for name in names if symbols.symbol(name) is None and name not in said]
     arrays = frozenset(
         {*names, *symbols.table, *(stem(node, symbols) for t in trees for _, node in walk(t) if plain(node))}
     )
@@ -114,6 +115,12 @@ def more_upstreams(
     ]
     loss = losses[0] if losses else whole[-1] if whole else "L"
     return [(name, loss, of, heads.get(name, items[0])) for name, of in found]
+
+
+def _is_said(item: Item) -> bool:
+    """Whether it is an equality with a formula on the right: what running text says of a name holds."""
+    right = item.rights[0][1] if item.kind is Kind.CLAIM and item.rights and plain(item.head) else None
+    return isinstance(right, Product | Sum | Fraction | Big)
 
 
 def declare_loss(symbols: Symbols, items: Sequence[Item], loss: Loss, lets: Collection[str] = ()) -> None:
@@ -174,7 +181,7 @@ def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:
         tree = item.rights[0][1] if item.defines and item.rights else None
         if isinstance(tree, Product) and key_of(tree.factors[0]) in heads:
             continue
-        if not isinstance(tree, Product) or not isinstance(item.head, Node) or not is_unspecified(tree, symbols):
+        if not isinstance(tree, Product) or not isinstance(item.head, Name | Accent) or not is_unspecified(tree, symbols):
             continue
         of = [key_of(argument) for argument in arguments(tree) if plain(argument)]
         name, function = key_of(item.head), key_of(tree.factors[0])
@@ -184,8 +191,12 @@ def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:
 
 
 def infer_losses(symbols: Symbols, items: Sequence[Item]) -> dict[str, str]:
-    """A loss that nothing is said of is one of the last output; returns this of each that is not just any loss."""
+    """A loss that nothing is said of is one of the last output; returns this of each that is not just any loss.
+
+    Where another loss is declared, such a one is unknown.
+    """
     found: dict[str, str] = {}
+    told = any(one.terms for one in symbols.table.values())
     _unspecified_losses(symbols, items)
     heads = {symbols.resolved(item.defines.name): item for item in items if item.defines}
     inner = {symbols.resolved(key) for one in symbols.table.values() for _, key in one.terms}
@@ -196,7 +207,7 @@ def infer_losses(symbols: Symbols, items: Sequence[Item]) -> dict[str, str]:
                     continue
                 key = symbols.resolved(key_of(node.of))
                 by = symbols.resolved(stem(node.by, symbols)) if plain(node.by) else ""
-                if symbols.symbol(key) is not None or key in heads or key in inner or not by:
+                if told or symbols.symbol(key) is not None or key in heads or key in inner or not by:
                     continue
                 last = [k for k in heads if not any(depends(heads, symbols, o, k) for o in heads if o != k)]
                 outputs = [k for k in last if k == by or depends(heads, symbols, k, by)] or last

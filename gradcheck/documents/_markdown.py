@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LINES = 40_000
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<inside>(?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|$)")
 _OPENS = re.compile(
-    r"\$\$(?!\$)|\\\\?\[|\\begin\{(?P<environment>[a-z]+\*?)\}"
+    r"\$\$(?!\$)|\\\\?\[|\\begin\{(?P<environment>[A-Za-z]+\*?)\}"
     r"|(?P<colons>:{3,})[ \t]*(?P<info>\{(?:math|gradcheck)\}[^\n]*)"
 )
 _AFTER = re.compile(

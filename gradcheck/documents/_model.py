@@ -9,6 +9,7 @@ from typing import Any
 
 from gradcheck.documents._assumed import assume
 from gradcheck.documents._binders import spans_in
+from gradcheck.documents._calls import doubt_calls
 from gradcheck.documents._classes import declare_classes
 from gradcheck.documents._classify import (
     EQUALITIES,
@@ -37,7 +38,7 @@ from gradcheck.documents._losses import (
     upstreams,
 )
 from gradcheck.documents._macros import LONGEST
-from gradcheck.documents._matrices import declare_matrices, declare_sigmoid
+from gradcheck.documents._matrices import declare_matrices
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
@@ -156,13 +157,13 @@ class _Builder:
         whole = {n for n, item in enumerate(counted) if item.kind is Kind.DEFINITION and not item.conditions}
         shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
         declare_outputs(symbols, formulas, shapeless)
-        defined_keys |= {symbols.key(name) for names in self._all("calls") for name in names}
-        defined_keys |= self._lets() | self._gradients() | {one[0] for one in upstream}
+        calls = {symbols.key(name) for names in self._all("calls") for name in names}
+        defined_keys |= calls | self._lets() | self._gradients() | {one[0] for one in upstream}
         more, unknown = unexplained(symbols, items, defined_keys)
         upstream = upstream or (more if not self._all("loss") else [])
         defined_keys |= unknown | {one[0] for one in more}
+        defined_keys |= doubt_calls(symbols, formulas, defined_keys - unknown)
         if not self.annotations:
-            declare_sigmoid(symbols, formulas, defined_keys)
             declare_matrices(symbols, formulas, [item.defines for item in counted], defined_keys)
         spans = [(n, *span) for n, item in enumerate(counted) for span in spans_in(item.conditions)]
         inferred = infer_shapes(symbols, formulas, defined_keys, whole, spans)

@@ -54,7 +54,7 @@ def groups(document: Document) -> list[Part]:
         block = document.block_for(displays[-1])
         if block is not None and block.continues and merged:
             merged.append(([*merged[-1][0], *displays], declared))
-        elif declared and merged and owner == before and not _differ(merged[-1][0], displays):
+        elif declared and merged and owner == before and not _differ(merged[-1][0], displays, document.headings):
             merged[-1] = ([*merged[-1][0], *displays], declared)
         elif declared:
             merged.append((displays, declared))
@@ -124,12 +124,13 @@ def stretches(displays: Sequence[Display], headings: Sequence[Heading]) -> Itera
         yield part
 
 
-def _differ(one: Sequence[Display], other: Sequence[Display]) -> bool:
+def _differ(one: Sequence[Display], other: Sequence[Display], headings: Sequence[Heading]) -> bool:
     """Whether the second displays define a letter of the first ones as something else."""
     known = _Meanings()
     for display in one:
         known = known.with_later(_Meanings.of(display, stem))
-    return any(known.conflict(_Meanings.of(display, stem)) for display in other)
+    later = [_Meanings.of(display, stem) for display in other]
+    return any(known.conflict(own) or known.redefined(own, headings) for own in later)
 
 
 @dataclass(frozen=True, slots=True)

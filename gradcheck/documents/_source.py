@@ -13,7 +13,7 @@ from gradcheck.documents._records import Display, Fault, Heading, Limit
 
 DISPLAYS = 20_000
 NOTE = re.compile(r"\s*gradcheck\b[ \t]*:?:?")
-_COLUMNS = re.compile(r"\s*\{\d+\}")
+_COLUMNS = re.compile(r"\s*\{[^{}]*\}")
 _LABEL = re.compile(r"\\label\s*\{([^{}]*)\}")
 
 
@@ -76,7 +76,7 @@ class Source:
         """Note a formula whose text begins at `start`."""
         if len(self.displays) >= DISPLAYS:
             raise Limit("limit-displays", f"more than {DISPLAYS} formulas in a document")
-        columns = _COLUMNS.match(text) if "alignat" in environment else None
+        columns = _COLUMNS.match(text) if "alignat" in environment or "IEEE" in environment else None
         if columns:
             start, text = start + columns.end(), text[columns.end() :]
         inner = _LABEL.search(text)

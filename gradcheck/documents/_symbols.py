@@ -142,6 +142,8 @@ class Symbols:
         Keys of arrays whose first index counts vectors or matrices, as in `x_i \\in \\mathbb{R}^d`.
     assumed
         Relations that the sizes fulfil.
+    doubts
+        Why names are not declared, though they occur.
     """
 
     base: int = 0
@@ -157,6 +159,7 @@ class Symbols:
     words: frozenset[str] = frozenset()
     assumed: tuple[tuple[Size, str, Size], ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> Symbols:
         """An independent table with the same symbols."""

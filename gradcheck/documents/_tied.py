@@ -45,12 +45,19 @@ class Tie:
 
 
 def trial_of(
-    symbols: Symbols, ties: list[Tie], seed: int, number: int, *, kinks: bool = False, edges: tuple[float, ...] = ()
+    symbols: Symbols,
+    ties: list[Tie],
+    seed: int,
+    number: int,
+    *,
+    kinks: bool = False,
+    edges: tuple[float, ...] = (),
+    spread: float = 1.0,
 ) -> Trial:
     """A trial whose sizes the tied ops admit."""
     fixed = _admitted(symbols, ties, seed, number) if ties else None
     for attempt in range(_REDRAWN):
-        trial = Trial(fixed or symbols, seed, number + 1009 * attempt, kinks=kinks, edges=edges)
+        trial = Trial(fixed or symbols, seed, number + 1009 * attempt, kinks=kinks, edges=edges, spread=spread)
         sizes = [float(np.prod(trial.shape(one), dtype=float)) for one in trial.symbols.table.values()]
         if fixed is not None or max(sizes, default=0) <= _LARGE:
             break

@@ -33,6 +33,8 @@ class Trial:
         Draw zeros and ties.
     edges : tuple of float
         In rising order: draw values between each two of these, and beyond them.
+    spread : float
+        Each symbol by itself is larger or smaller, by a factor of up to this.
     budget : int
         Terms that may be evaluated.
 
@@ -59,6 +61,7 @@ class Trial:
         *,
         kinks: bool = False,
         edges: tuple[float, ...] = (),
+        spread: float = 1.0,
         budget: int = BUDGET,
     ) -> None:
         self.symbols = symbols
@@ -66,6 +69,7 @@ class Trial:
         self.number = number
         self.kinks = kinks
         self.edges = edges
+        self.spread = spread
         self.meter = Meter(budget)
         self.branches: dict[tuple[Expression, int], int] = {}
         self.uncovered = False
@@ -113,6 +117,8 @@ class Trial:
         self.meter.spend(size)
         stream = self._stream(symbol.key)
         magnitudes: Array = np.asarray(stream.uniform(0.5, 1.5, wide))
+        if self.spread != 1 and symbol.kind in ("real", "positive", "symmetric"):
+            magnitudes *= self.spread ** self._stream(symbol.key, 3).uniform(-1, 1)
         match symbol.kind:
             case "positive":
                 array: Array = abs(self._between(symbol.key, magnitudes)) if self.edges else magnitudes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -199,7 +200,7 @@ class Usage:
 def is_letter(node: Node) -> bool:
     """Whether a name is a letter, Greek ones included, and no function or sign."""
     name = node.body if isinstance(node, Accent) and node.command != "\\mathbb" else node
-    letter = name.text.partition("_{")[0] if isinstance(name, Name) else ""
+    letter = re.split(r"[_^]\{", name.text)[0] if isinstance(name, Name) else ""
     return len(letter) == 1 or letter.lstrip("\\").lower() in _GREEK
 
 
