@@ -37,7 +37,9 @@ def doubt_calls(symbols: Symbols, formulas: Sequence[Sequence[Node]], known: Col
                 told = key in known or symbols.find(name) is not None or symbols.size(name) is not None
                 if not told and (whole or _is_single(group.body)) and not isinstance(group.body, List | Relation):
                     text = f"{write(name)}{write(group)}"
-                    message = f"{key} is not declared; {text}: a call or a product? calls: {key} or scalars: {key} says it"
+                    message = (
+                        f"{key} is not declared; {text}: a call or a product? calls: {key} or scalars: {key} says it"
+                    )
                     found.setdefault(key, message)
     symbols.doubts = found
     return set(found)

@@ -10,7 +10,20 @@ from gradcheck.documents._heads import Head, entries_of, head_of
 from gradcheck.documents._records import Limit, Member, Statement
 from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Derivative, Group, List, Name, Node, Number, Product, Script, Sum, Word, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Derivative,
+    Group,
+    List,
+    Name,
+    Node,
+    Number,
+    Product,
+    Script,
+    Sum,
+    Word,
+    walk,
+)
 from gradcheck.documents._usage import is_letter
 
 EQUALITIES = ("=", ":=", "\\equiv", "\\triangleq", "\\coloneqq", "\\doteq", "=:")

@@ -91,9 +91,7 @@ class Draws:
             self._numbers[reached] = Draws(replace(self.block, symbols=own, defined=held), self.seed, self.trials)
         return self._numbers[reached]
 
-    def _world(
-        self, number: int, domain: str = "real", edges: tuple[float, ...] = (), spread: float = 1.0
-    ) -> World:
+    def _world(self, number: int, domain: str = "real", edges: tuple[float, ...] = (), spread: float = 1.0) -> World:
         """A trial in which the defined arrays have entries, if there is one."""
         symbols = self.block.symbols
         symbols = symbols if domain == "real" else within(symbols, domain)

@@ -88,7 +88,11 @@ def more_upstreams(
     stated = [(item.head, item) for item in items if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
     trees = [tree for item in items if not item.statement.display.inline for tree in item.readable]
     names = [*names_in(trees), *(stem(head, symbols) for head, _ in stated if plain(head))]
-    said = {stem(i.head, symbols) for i in items if i.statement.display.inline and _is_said(i)}
+    said = {
+        stem(item.head, symbols)
+        for item in items
+        if item.statement.display.inline and isinstance(item.head, Node) and _is_said(item)
+    }
     names = [name for name in names if symbols.symbol(name) is None and name not in said]
     arrays = frozenset(
         {*names, *symbols.table, *(stem(node, symbols) for t in trees for _, node in walk(t) if plain(node))}
@@ -181,7 +185,11 @@ def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:
         tree = item.rights[0][1] if item.defines and item.rights else None
         if isinstance(tree, Product) and key_of(tree.factors[0]) in heads:
             continue
-        if not isinstance(tree, Product) or not isinstance(item.head, Name | Accent) or not is_unspecified(tree, symbols):
+        if (
+            not isinstance(tree, Product)
+            or not isinstance(item.head, Name | Accent)
+            or not is_unspecified(tree, symbols)
+        ):
             continue
         of = [key_of(argument) for argument in arguments(tree) if plain(argument)]
         name, function = key_of(item.head), key_of(tree.factors[0])

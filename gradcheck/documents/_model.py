@@ -175,9 +175,8 @@ class _Builder:
         infer_sets(symbols, formulas)
         self._losses(items, upstream)
         unstated = infer_losses(symbols, items)
-        for one in self.annotations:
-            if one.key == "let":
-                self._each_let(one)
+        for one in [one for one in self.annotations if one.key == "let"]:
+            self._each_let(one)
         define_functions(symbols, items)
         owners = Definitions(symbols, self.ties).adopt(items)
         self._each("held", lambda names: symbols.hold(*names))
