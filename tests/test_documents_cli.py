@@ -15,6 +15,7 @@ from click.testing import Result as Ran
 
 import gradcheck.documents
 from gradcheck import cli
+from gradcheck.documents import check
 from gradcheck.documents._causes import CAUSES
 from gradcheck.documents._entries import KEYS
 from gradcheck.documents._extract import KINDS, read
@@ -352,7 +353,7 @@ def test_one_seed_gives_one_answer(document: Path) -> None:
 # Suggestions.
 
 
-def test_a_suggestion_has_the_shapes_and_the_upstream_gradient_and_nothing_is_checked(
+def test_a_suggestion_has_the_shapes_and_the_upstream_gradient_and_no_verdict_is_shown(
     giving: Fake, document: Path
 ) -> None:
     calls = giving(result())
@@ -397,6 +398,25 @@ def test_the_suggestion_for_a_page_of_the_book_is_read_back_without_an_error(pag
     found = read(suggested(page))
     assert not found.errors
     assert len(found.blocks) == 1
+
+
+BARE = {
+    "matrices": r"$$ h = \tanh(W x + b), \quad \delta = \frac{\partial L}{\partial h} $$"
+    "\n\n$$ \\frac{\\partial L}{\\partial W} = (\\delta \\odot (1-h^2)) x^\\top $$\n",
+    "logarithms": r"$$ y_i = \log x_i + \log(1 - x_i), \quad"
+    r" \frac{\partial y_i}{\partial x_i} = \frac{1}{x_i} - \frac{1}{1 - x_i} $$",
+    **{page.stem: page.read_text() for page in BOOK if page.stem in ("linear", "softmax", "gram")},
+}
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_a_suggestion_changes_no_verdict(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(BARE[name])
+    block = suggested(path)
+    plain = check(BARE[name], search=0).results
+    pasted = check(f"{block}\n\n{BARE[name]}", search=0).results
+    assert [one.verdict for one in plain] == [one.verdict for one in pasted]
 
 
 def test_what_a_root_or_a_logarithm_is_taken_of_is_suggested_to_be_positive(tmp_path: Path) -> None:

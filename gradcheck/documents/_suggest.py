@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from gradcheck.documents import UNREAD, AnnotationError, check
 from gradcheck.documents._elaborate import CONSTANTS
 from gradcheck.documents._entries import KEYS
 from gradcheck.documents._errors import Refusal
@@ -66,20 +67,44 @@ def suggested(path: str | Path) -> str:
     if all(display.inline for display in document.displays):
         raise ValueError(f"no formula in {path}")
     before, mark, after = _STYLES[kind_of(path)]
-    lines = [before, *(f"{mark}{line}" for line in _entries(_Sketch(document))), after]
+    lines = [before, *(f"{mark}{line}" for line in _entries(_Sketch(document), Path(path))), after]
     return "\n".join(line for line in lines if line)
 
 
-def _entries(sketch: _Sketch) -> list[str]:
-    """The entries of the block, and questions as remarks."""
+def _entries(sketch: _Sketch, path: Path) -> list[str]:
+    """The entries of the block; questions, and what would change a verdict, as remarks."""
     values = {key: " ".join(getattr(sketch, key)()) for key in _LISTED} | {"loss": sketch.loss()}
-    kept = [f"{key}: {value}" for key, value in values.items() if value and _is_read(key, value)]
+    entries = [f"{key}: {value}" for key, value in values.items() if value and _is_read(key, value)]
+    harmless = _harmless(entries, path)
+    kept = [entry if entry in harmless else f"# perhaps {entry}" for entry in entries]
     unclear = " ".join(sketch.unclear())
     questions = [
         *([f"# arrays (shapes) or sizes (dims)? {unclear}"] if unclear else []),
         *(["# beyond an edge? outside: zero, replicate or drop"] if sketch.shifts() else []),
     ]
     return [*kept, *questions] or ["# nothing to declare"]
+
+
+def _harmless(entries: list[str], path: Path) -> list[str]:
+    """The entries with which all that is read without them is read, and has the verdict that it has."""
+    text, kind = path.read_text(encoding="utf-8"), kind_of(path)
+    plain = check(text, kind=kind, search=0).results
+
+    def harmless(chosen: Sequence[str]) -> bool:
+        try:
+            found = check(text, kind=kind, search=0, sidecar="\n".join(["== 1", *chosen])).results
+        except AnnotationError:
+            return False
+        return len(found) == len(plain) and all(
+            one.verdict in UNREAD or one.verdict is other.verdict for one, other in zip(plain, found, strict=True)
+        )
+
+    if harmless(entries):
+        return entries
+    kept: list[str] = []
+    for entry in entries:
+        kept += [entry] if harmless([*kept, entry]) else []
+    return kept
 
 
 def _is_read(key: str, value: str) -> bool:
