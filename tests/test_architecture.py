@@ -20,6 +20,7 @@ STORAGE = {"array", "empty", "empty_like", "zeros", "zeros_like", "ndindex", "br
 RUNTIME = {"numpy", "scipy", "click", "rich", "ml_dtypes"}
 OPTIONAL = {  # extras, imported where they are used
     "gradcheck/numbers/ball.py": {"flint"},
+    "gradcheck/documents/_containers.py": {"markdown_it"},
     "gradcheck/documents/_markdown.py": {"markdown_it"},
 }
 FOR_OPS = {"numpy", "math", "itertools", "collections.abc", "fractions", "typing"}

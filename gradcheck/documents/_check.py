@@ -14,16 +14,7 @@ from gradcheck.documents._clock import TimeUp, heed
 from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
-from gradcheck.documents._errors import (
-    Blocked,
-    Conformability,
-    Dangling,
-    Outside,
-    Refusal,
-    Undeclared,
-    Unparsed,
-    Wrong,
-)
+from gradcheck.documents._errors import Blocked, Conformability, Dangling, Outside, Refusal, Undeclared, Unparsed, Wrong
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
@@ -31,6 +22,7 @@ from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
 from gradcheck.documents._missing import missing_in, missing_shape, refuse_inherited
 from gradcheck.documents._model import Block
+from gradcheck.documents._ordered import unchecked
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import told
 from gradcheck.documents._results import Result, Verdict
@@ -136,8 +128,8 @@ class Checker:
         drawn = (world.trial.sizes for world in self.worlds)
         gap = size_gap(item.head, tree, self.symbols, drawn) if member.relation in EQUALITIES else None
         if gap is None:
-            said = "not checked: a factor is left open" if member.relation == "\\propto" else ""
-            return Judged(self._result(item, member, Verdict.SHAPE, said))
+            said = unchecked(member, [item.head, tree], self.symbols)
+            return Judged(self._result(item, member, Verdict.UNSUPPORTED if said else Verdict.SHAPE, said))
         message = f"the size is {gap[0]} as stated, {gap[1]} as declared"
         figures = {"cause": "not-conformable", "stated": float(gap[0]), "numerical": float(gap[1])}
         return Judged(self._result(item, member, Verdict.FAIL, message, **figures))

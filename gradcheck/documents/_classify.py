@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._heads import Head, entries_of, head_of
+from gradcheck.documents._ordered import refuse_loose
 from gradcheck.documents._records import Limit, Member, Statement
 from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._symbols import Symbols, key_of
@@ -108,7 +109,7 @@ def is_unspecified(tree: Node, symbols: Symbols) -> bool:
 
 def classified(item: Item, symbols: Symbols) -> Kind:
     """What kind of statement it is, as far as its form tells."""
-    relations = [member.relation for member in item.statement.members if member.relation]
+    relations = refuse_loose(item.statement.members, item.trees, item.head, symbols)
     if not relations:
         return Kind.ALONE
     if any(relation in UPDATES for relation in relations):

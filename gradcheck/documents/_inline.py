@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from gradcheck.documents._layout import ALIGNED
+from gradcheck.documents._displayed import ALIGNED, is_unknown_display
 from gradcheck.documents._source import NOTE, Source, find
 
 _TOKEN = re.compile(
@@ -42,6 +42,8 @@ class _Paragraph:
                 at = self._round(match)
             elif match["environment"] in ALIGNED:
                 at = self._closed(match, f"\\end{{{match['environment']}}}", match["environment"])
+            elif match["environment"]:
+                at = self._unknown(match)
 
     def _find(self, wanted: str, at: int) -> int:
         """Where a delimiter stands next; once there is none, none is looked for again."""
@@ -57,6 +59,13 @@ class _Paragraph:
             return match.end()
         self.source.display(self.start + match.end(), self.text[match.end() : stop], environment)
         return stop + len(close)
+
+    def _unknown(self, match: re.Match[str]) -> int:
+        close = f"\\end{{{match['environment']}}}"
+        stop = self._find(close, match.end())
+        if stop >= 0 and is_unknown_display(match["environment"], self.text[match.end() : stop]):
+            self.source.fault(self.start + match.start(), f"{match[0]}: an environment that is not known")
+        return match.end()
 
     def _code(self, match: re.Match[str]) -> int:
         runs = self.ticks.get(len(match["ticks"]), [])

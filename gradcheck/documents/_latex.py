@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gradcheck.documents._annotations import Line, Note, begins_with_key
-from gradcheck.documents._layout import ALIGNED
+from gradcheck.documents._displayed import ALIGNED, is_unknown_display
 from gradcheck.documents._macros import group_end, macros_of
 from gradcheck.documents._source import Source, blanked, blanked_at, find
 
@@ -29,7 +29,6 @@ _TOKEN = re.compile(
     r"|(?P<opens>\\\[|\\\(|\$\$|\$)|\\.",
     re.DOTALL,
 )
-_FORMULA = re.compile(r"eqn|equation|align|gather|cases|math")
 _CLOSES = {"\\[": "\\]", "\\(": "\\)", "$$": "$$", "$": "$"}
 _NOTE = re.compile(r"%+[ \t]*gradcheck\b[ \t]*:?(?P<rest>.*)")
 _SHOWN = (ALIGNED - {"subequations", "math"}) - {"aligned", "alignedat", "split", "gathered", "multlined"}
@@ -119,8 +118,8 @@ class _Scanner:
                 self.source.heading(line, _LEVELS[match["level"]], self.text[match.end() : at - 1])
             elif match["environment"] in _SHOWN:
                 at = self._environment(match)
-            elif _FORMULA.search(match["environment"] or "") and match["environment"] not in ALIGNED:
-                self.source.fault(match.start(), f"{match[0]}: an environment that is not known")
+            elif match["environment"]:
+                at = self._unknown(match)
             elif match["opens"]:
                 at = self._delimited(match)
 
@@ -141,6 +140,14 @@ class _Scanner:
             return match.end()
         self.source.display(match.end(), self.text[match.end() : stop], name)
         return stop + len(close)
+
+    def _unknown(self, match: re.Match[str]) -> int:
+        """An environment that is not known and has mathematics cannot be read; formulas within it can."""
+        close = f"\\end{{{match['environment']}}}"
+        stop = self._find(close, match.end())
+        if stop >= 0 and is_unknown_display(match["environment"], self.text[match.end() : stop]):
+            self.source.fault(match.start(), f"{match[0]}: an environment that is not known")
+        return match.end()
 
     def _delimited(self, match: re.Match[str]) -> int:
         opens = match["opens"]

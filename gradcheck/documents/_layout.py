@@ -5,17 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from gradcheck.documents._displayed import ALIGNED, body_start
+
 LONGEST = 100_000  # characters of a display
 DEEPEST = 200
-ALIGNED = {"aligned", "alignedat", "split", "gathered", "multlined", "displaymath", "math", "empheq", "subequations"}
-ALIGNED |= {
-    name + star
-    for name in (
-        *("align", "alignat", "gather", "multline", "equation", "eqnarray", "flalign", "dmath"),
-        *("IEEEeqnarray", "dgroup", "darray"),
-    )
-    for star in ("", "*")
-}
 RELATIONS = {
     ":=": ":=", "\\coloneqq": ":=", "\\coloneq": ":=", "\\triangleq": ":=", "\\doteq": ":=", "=": "=", "==": "=",
     "\\equiv": "=", "\\leftarrow": "\\leftarrow", "\\gets": "\\leftarrow", "<-": "\\leftarrow",
@@ -245,8 +238,9 @@ def _environment(walk: _Walk, match: re.Match[str]) -> int:
     start, end = match.span()
     name = match["name"]
     if match["side_of_env"] == "begin":
-        arguments = re.compile(r"\[[a-z]\]|(?<=at\})\s*\{\d+\}|(?<=at\*\})\s*\{\d+\}").match(walk.text, end)
-        end = arguments.end() if arguments and name in ALIGNED else end
+        end = body_start(name, walk.text, end) if name in ALIGNED else end
+        if end < 0:
+            raise _Broken(f"the arguments of {name} cannot be read", start)
         walk.push(f"env {name}", start, counts=name not in ALIGNED)
     elif walk.pop(("env " + name,)) is None:
         raise _Broken(f"\\end{{{name}}} closes nothing", start)

@@ -6,13 +6,15 @@ import re
 from typing import TYPE_CHECKING
 
 from gradcheck.documents._annotations import Line, Note, lines_of
+from gradcheck.documents._containers import directive, hanging, limited
+from gradcheck.documents._displayed import ALIGNED
 from gradcheck.documents._inline import scan_inline
-from gradcheck.documents._layout import ALIGNED
 from gradcheck.documents._records import Limit
 from gradcheck.documents._source import Source, blanked, find
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.ruler import RuleOptionsType
     from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
@@ -65,7 +67,12 @@ def _parser() -> MarkdownIt:
     except ImportError:
         raise ImportError("Markdown documents need markdown-it-py: pip install 'gradcheck[docs]'") from None
     parser = MarkdownIt("commonmark").disable(["inline", "text_join", "reference"])
-    parser.block.ruler.before("fence", "display", _display, {"alt": ["paragraph", "blockquote", "list"]})
+    parser.options["maxNesting"] = 1000  # beyond its own limit the parser drops the rest without a word
+    parser.block.ruler.before("code", "limited", limited)
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "blockquote", "list"]}
+    parser.block.ruler.before("code", "hanging", hanging, interrupts)
+    parser.block.ruler.before("fence", "directive", directive, interrupts)
+    parser.block.ruler.before("fence", "display", _display, interrupts)
     return parser
 
 

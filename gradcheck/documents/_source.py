@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gradcheck.documents._annotations import Note, lines_of
+from gradcheck.documents._displayed import ALIGNED, body_start
 from gradcheck.documents._macros import Macro
 from gradcheck.documents._records import Display, Fault, Heading, Limit
 
 DISPLAYS = 20_000
 NOTE = re.compile(r"\s*gradcheck\b[ \t]*:?:?")
-_COLUMNS = re.compile(r"\s*\{[^{}]*\}")
 _LABEL = re.compile(r"\\label\s*\{([^{}]*)\}")
 
 
@@ -76,9 +76,11 @@ class Source:
         """Note a formula whose text begins at `start`."""
         if len(self.displays) >= DISPLAYS:
             raise Limit("limit-displays", f"more than {DISPLAYS} formulas in a document")
-        columns = _COLUMNS.match(text) if "alignat" in environment or "IEEE" in environment else None
-        if columns:
-            start, text = start + columns.end(), text[columns.end() :]
+        behind = body_start(environment, text, 0) if environment in ALIGNED else 0
+        if behind < 0:
+            self.fault(start, f"the arguments of {environment} cannot be read")
+            return
+        start, text = start + behind, text[behind:]
         inner = _LABEL.search(text)
         label = label or (inner[1] if inner else "")
         start += len(text) - len(text.lstrip()) if text.strip() else 0
