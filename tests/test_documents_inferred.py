@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gradcheck.documents import check
 
 
@@ -201,3 +203,55 @@ def test_functions_of_numbers_are_tried_at_many_values_beside_arrays_too() -> No
     )
     wrong = r"h'(r) = \begin{cases} r & |r| \leq \kappa \\ \kappa & |r| > \kappa \end{cases}"
     assert _verdicts(r"L = \sum_n (y_n - t_n)^2", huber, wrong) == ["DEF", "DEF", "FAIL"]
+
+
+LOGISTIC = r"f_i = \sigma(x_i), \quad \frac{\partial f_i}{\partial x_i} = "
+
+
+@pytest.mark.parametrize("annotation", ["", "shapes: x[N]", "scalars: c"])
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [
+        (r"f_i (1 - f_i)", "PASS"),
+        (r"\sigma(x_i) (1 - \sigma(x_i))", "PASS"),
+        (r"\sigma'(x_i)", "PASS"),
+        (r"\sigma(x_i) (1 + \sigma(x_i))", "FAIL"),
+        (r"\sigma", "UNDECLARED"),
+    ],
+)
+def test_sigma_with_an_argument_is_the_logistic_function_with_an_annotation_or_without(
+    annotation: str, right: str, verdict: str
+) -> None:
+    assert _verdicts(LOGISTIC + right, text=f"<!-- gradcheck\n{annotation}\n-->") == ["DEF", verdict]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "symbol", "right"),
+    [
+        (r"scalars: \sigma", r"\sigma", r"\sigma"),
+        (r"scalars: \sigma^2", r"\sigma^2", r"\sigma^2"),
+        (r"scalars: \sigma_x", r"\sigma_x", r"\sigma_x"),
+        (r"calls: \sigma", r"\sigma", r"\sigma'(x_i)"),
+        (r"let: \sigma(z) := z^3", r"\sigma", r"3 x_i^2"),
+        (r"let: g(z) := z^3", r"g", r"3 x_i^2"),
+    ],
+)
+def test_sigma_is_what_an_annotation_says(annotation: str, symbol: str, right: str) -> None:
+    text = f"<!-- gradcheck\nshapes: x[N]\n{annotation}\n-->"
+    claims = [rf"\frac{{\partial f_i}}{{\partial x_i}} = {one}" for one in (right, f"2 ({right})")]
+    assert _verdicts(rf"f_i = {symbol} (x_i)", *claims, text=text) == ["DEF", "PASS", "FAIL"]
+
+
+def test_the_derivative_of_the_logistic_function_is_a_claim() -> None:
+    claims = [r"\sigma'(z) = \sigma(z) (1 - \sigma(z))", r"\sigma'(z) = \sigma(z) (1 + \sigma(z))"]
+    assert _verdicts(r"y_i = \sigma(x_i)", *claims[:1])[1:] == ["PASS"]
+    assert _verdicts(r"y_i = \sigma(x_i)", *claims[1:])[1:] == ["FAIL"]
+
+
+def test_an_annotation_leaves_the_matrices_that_it_does_not_name() -> None:
+    claims = [
+        r"\frac{\partial L}{\partial W} = x^\top (G \odot (1 - y \odot y))",
+        r"\frac{\partial L}{\partial W} = x^\top G",
+    ]
+    annotation = "<!-- gradcheck\nshapes: x[N,D]\nloss: L; G=dL/dy\n-->"
+    assert _verdicts(r"y = \tanh(x W + b)", *claims, text=annotation) == ["DEF", "PASS", "FAIL"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from gradcheck.documents._matrices import declare_sigmoid
 from gradcheck.documents._symbols import Symbols, is_named, key_of
 from gradcheck.documents._tree import Accent, Group, List, Name, Node, Product, Relation, Script, walk
 from gradcheck.documents._usage import is_letter
@@ -18,7 +17,7 @@ _FUNCTIONS = {"f", "h", "\\phi", "\\varphi", "\\psi", "\\sigma", "\\rho"}
 
 
 def doubt_calls(symbols: Symbols, formulas: Sequence[Sequence[Node]], known: Collection[str]) -> set[str]:
-    """Note why such letters are not declared, but for the logistic function; returns their keys.
+    """Note why such letters are not declared; returns their keys.
 
     Parameters
     ----------
@@ -27,7 +26,6 @@ def doubt_calls(symbols: Symbols, formulas: Sequence[Sequence[Node]], known: Col
     known
         Keys that have a definition or another meaning.
     """
-    declare_sigmoid(symbols, formulas, known)
     found: dict[str, str] = {}
     for trees in formulas:
         for tree in trees:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from gradcheck.documents._heads import Head
-from gradcheck.documents._parse import parse
 from gradcheck.documents._scripts import TRANSPOSED
 from gradcheck.documents._subscripts import letters
-from gradcheck.documents._symbols import Definition, Symbols, items_of_subscript, key_of
+from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import Accent, Fraction, Group, Name, Node, Product, Root, Script, Sum, Word, walk
 from gradcheck.documents._usage import is_letter
 from gradcheck.documents._write import write
@@ -60,23 +59,6 @@ def declare_matrices(
     except _Clash:
         return frozenset()
     return frozenset(solver.declared())
-
-
-def declare_sigmoid(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: Collection[str]) -> None:
-    """Where `\\sigma` has always an argument, and nothing says what it is, it is the logistic function."""
-    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
-    called = [
-        left
-        for node in nodes
-        if isinstance(node, Product)
-        for operator, left, right in zip(node.operators, node.factors, node.factors[1:], strict=False)
-        if not operator and isinstance(right, Group) and right.kind == "("
-    ]
-    sigma = Name("\\sigma")
-    total = sum(node == sigma for node in nodes)
-    known = symbols.symbol("\\sigma") is not None or "\\sigma" in defined
-    if total and not known and total == sum(node == sigma for node in called):
-        symbols.define("\\sigma", Definition(parse("1 / (1 + e^{-\\varsigma})"), (), ("\\varsigma",), called=True))
 
 
 class _Solver:

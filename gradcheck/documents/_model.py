@@ -42,6 +42,7 @@ from gradcheck.documents._matrices import declare_matrices
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
+from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
@@ -162,9 +163,9 @@ class _Builder:
         more, unknown = unexplained(symbols, items, defined_keys)
         upstream = upstream or (more if not self._all("loss") else [])
         defined_keys |= unknown | {one[0] for one in more}
+        declare_sigmoid(symbols, items, formulas, defined_keys - unknown)
         defined_keys |= doubt_calls(symbols, formulas, defined_keys - unknown)
-        if not self.annotations:
-            declare_matrices(symbols, formulas, [item.defines for item in counted], defined_keys)
+        declare_matrices(symbols, formulas, [item.defines for item in counted], defined_keys)
         spans = [(n, *span) for n, item in enumerate(counted) for span in spans_in(item.conditions)]
         inferred = infer_shapes(symbols, formulas, defined_keys, whole, spans)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
@@ -204,8 +205,7 @@ class _Builder:
         return [one.value for one in self.annotations if one.key == key]
 
     def _one(self, key: str) -> Any:
-        values = self._all(key)
-        return values[-1] if values else None
+        return next(reversed(self._all(key)), None)
 
     def _each(self, key: str, use: Any) -> None:
         for one in self.annotations:
@@ -246,8 +246,9 @@ class _Builder:
         self._each("sets", lambda sets: [symbols.subsets(one.name, one.size) for one in sets])
         self._each("calls", lambda names: [symbols.function(name) for name in names])
         for let in self._all("let"):
-            if let.indices and let.left.rstrip().endswith("]"):
-                symbols.table.setdefault(symbols.key(let.name), Symbol(symbols.key(let.name), axes=None))
+            if let.indices:
+                key, called = symbols.key(let.name), not let.left.rstrip().endswith("]")
+                symbols.table.setdefault(key, Symbol(key, axes=None, callable=called))
         for one in self._all("alias"):
             for pair in one:
                 symbols.alias(pair.name, pair.of)
