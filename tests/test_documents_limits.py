@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradcheck.documents
-from gradcheck.documents import AnnotationError, DocumentReport, Verdict, check, check_files
+from gradcheck.documents import AnnotationError, DocumentReport, Verdict, _clock, check, check_files
 from gradcheck.documents._extract import read
 
 PAGES = sorted((Path(gradcheck.__file__).parents[1] / "docs" / "formulas").glob("*.md"))
@@ -55,6 +55,7 @@ def test_a_slow_machine_gives_the_same_results(monkeypatch: pytest.MonkeyPatch) 
     quick = check(WRONG).results
     seconds = itertools.count(step=5)
     monkeypatch.setattr(time, "thread_time", lambda: next(seconds))
+    monkeypatch.setattr(_clock, "now", lambda: next(seconds))
     assert check(WRONG, time_limit=1e9).results == quick
     assert {one.cause for one in quick if one.verdict is Verdict.FAIL} >= {"sign"}
 
@@ -65,6 +66,7 @@ def test_what_the_time_does_not_reach_is_told_and_nothing_else_changes(monkeypat
         seconds = itertools.count()
         with monkeypatch.context() as patched:
             patched.setattr(time, "thread_time", lambda seconds=seconds: next(seconds))
+            patched.setattr(_clock, "now", lambda seconds=seconds: next(seconds))
             report = check(WRONG, time_limit=most)
         complete(WRONG, report)
         by_place = {one.place: one for one in whole}
