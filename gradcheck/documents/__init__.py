@@ -100,21 +100,34 @@ def _report(
         raise document.errors[0]
     report = DocumentReport(_faults(document), seed=seed, trials=trials)
     parts = list(_checked(document, seed, trials))
+    _told_once(parts)
     explain([part for part in parts if isinstance(part, Checker)], search)
-    known: set[tuple[int, int, int, int]] = set()
     for part in parts:
         results = part.results if isinstance(part, Checker) else part
         if isinstance(part, Checker):
             report.notes += [note for note in part.block.notes if note not in report.notes]
             for slope, line in part.slopes.items():
                 slopes.setdefault(slope, f"{document.file}:{line}")
-        fresh = [r for r in results if (r.line, r.column, r.part, r.step) not in known]
-        known |= {(r.line, r.column, r.part, r.step) for r in fresh}
-        report.results += fresh
+        report.results += results
     expected = [one for one in _annotations(document) if one.key == "xfail"]
     report.results = _expected(report.results, expected)
     report.seconds = now() - began
     return report
+
+
+def _told_once(parts: list[Checker | list[Result]]) -> None:
+    """Leave out what an earlier stretch has judged, where a later one goes on with its symbols."""
+    known: set[tuple[int, int, int, int]] = set()
+    for number, part in enumerate(parts):
+        if isinstance(part, Checker):
+            part.members = [one for one in part.members if _place(one.result) not in known]
+        else:
+            parts[number] = [one for one in part if _place(one) not in known]
+        known |= {_place(one) for one in (part.results if isinstance(part, Checker) else part)}
+
+
+def _place(result: Result) -> tuple[int, int, int, int]:
+    return result.line, result.column, result.part, result.step
 
 
 def _checked(document: Document, seed: int, trials: int) -> Iterator[Checker | list[Result]]:
