@@ -255,3 +255,22 @@ def test_an_annotation_leaves_the_matrices_that_it_does_not_name() -> None:
     ]
     annotation = "<!-- gradcheck\nshapes: x[N,D]\nloss: L; G=dL/dy\n-->"
     assert _verdicts(r"y = \tanh(x W + b)", *claims, text=annotation) == ["DEF", "PASS", "FAIL"]
+
+
+SOFTMAX = r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}"
+
+
+def test_a_name_that_only_a_derivative_has_is_undeclared() -> None:
+    claims = [rf"\frac{{\partial y_i}}{{\partial x_j}} = {one}_i ([i=j] - {one}_j)" for one in "sy"]
+    assert _verdicts(SOFTMAX, *claims) == ["DEF", "UNDECLARED", "PASS"]
+
+
+def test_what_a_gradient_defines_is_no_output() -> None:
+    forward = [r"y_i = \gamma_i x_i", r"h_i = \gamma_i \frac{\partial L}{\partial y_i}", r"u_i = 2 h_i"]
+    claims = [rf"\frac{{\partial L}}{{\partial x_i}} = {one}" for one in (r"h_i", r"2 h_i", r"\frac{1}{2} u_i")]
+    assert _verdicts(*forward, *claims) == ["DEF", "DEF", "DEF", "PASS", "FAIL", "PASS"]
+
+
+def test_matrices_and_vectors_are_told_inside_of_a_norm() -> None:
+    claims = [rf"\nabla_w L = {factor} X^\top (X w - y)" for factor in ("", "2")]
+    assert _verdicts(r"L = \frac{1}{2} \| X w - y \|^2", *claims) == ["DEF", "PASS", "FAIL"]

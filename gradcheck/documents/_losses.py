@@ -217,12 +217,23 @@ def infer_losses(symbols: Symbols, items: Sequence[Item]) -> dict[str, str]:
                 by = symbols.resolved(stem(node.by, symbols)) if plain(node.by) else ""
                 if told or symbols.symbol(key) is not None or key in heads or key in inner or not by:
                     continue
-                last = [k for k in heads if not any(depends(heads, symbols, o, k) for o in heads if o != k)]
+                forward = _forward(heads, symbols, key)
+                last = [k for k in forward if not any(depends(forward, symbols, o, k) for o in forward if o != k)]
                 outputs = [k for k in last if k == by or depends(heads, symbols, k, by)] or last
                 if len(outputs) == 1:
                     symbols.loss(key, [("", outputs[0])])
                     found |= {key: outputs[0]} if _is_certain_loss(key, outputs[0], items, symbols) else {}
     return found
+
+
+def _forward(heads: dict[str, Item], symbols: Symbols, loss: str) -> dict[str, Item]:
+    """The definitions that do not lead to a derivative of the loss: what these define is a gradient, and no output."""
+    backward = {key for key, item in heads.items() if any(has_derivative_of(loss, tree) for tree in item.readable[1:])}
+    return {
+        key: item
+        for key, item in heads.items()
+        if key not in backward and not any(depends(heads, symbols, key, other) for other in backward)
+    }
 
 
 def _is_certain_loss(loss: str, output: str, items: Sequence[Item], symbols: Symbols) -> bool:

@@ -127,6 +127,9 @@ class _Solver:
                     inner = (self.fresh(),)
                     self.assign(key_of(base), inner)
                 return None if inner is None else ("1", *inner) if len(inner) == 1 else inner[::-1]
+            case Script(base=Group(kind="\\|", body=body)) | Group(kind="\\|", body=body):
+                self.shape(body)
+                return ()
             case Script(base=base, sub=None) if not isinstance(base, Group):
                 return self._known(node) or self.shape(base)
             case Group(kind="(" | "[" | "{", body=body):
@@ -154,6 +157,9 @@ class _Solver:
     def _product(self, node: Product) -> Shape | None:
         total: Shape | None = ()
         factors = list(node.factors)
+        for factor in factors:
+            if _is_norm(factor):
+                self.shape(factor)
         for k, factor in enumerate(factors):
             operator = node.operators[k - 1] if k else ""
             if isinstance(factor, Group) and k and self._is_function(factors[k - 1]) and not operator:
@@ -213,6 +219,11 @@ class _Solver:
                 if size[:1] == "?" and size not in names:
                     names[size] = self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}")
             yield self.symbols.declare(key, [names.get(size, size) for size in sizes])
+
+
+def _is_norm(node: Node) -> bool:
+    group = node.base if isinstance(node, Script) else node
+    return isinstance(group, Group) and group.kind == "\\|"
 
 
 def _capitals(tree: Node) -> Iterator[str]:

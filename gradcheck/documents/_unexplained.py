@@ -1,4 +1,4 @@
-"""Names that only statements of gradients have: the g of `\\partial L/\\partial w = \\sum_n g_n x_n`, unexplained.
+"""Names that only statements of derivatives have: the g of `\\partial L/\\partial w = \\sum_n g_n x_n`, unexplained.
 
 Where it has as many indices as the only output and stands in every term, it is the upstream gradient; any other such
 name stays undeclared.
@@ -26,8 +26,9 @@ def unexplained(symbols: Symbols, items: Sequence[Item], known: Collection[str])
         Keys of what has a definition or a meaning already.
     """
     claims = [item for item in items if item.kind is Kind.CLAIM and _is_gradient(item.head)]
-    used = Usage(symbols, [_rights(item) for item in claims], {_KRONECKER})
-    elsewhere = Usage(symbols, [item.readable for item in items if all(item is not claim for claim in claims)])
+    derivatives = [item for item in items if item.kind is Kind.CLAIM and _is_derivative(item.head)]
+    used = Usage(symbols, [_rights(item) for item in derivatives], {_KRONECKER})
+    elsewhere = Usage(symbols, [item.readable for item in items if all(item is not one for one in derivatives)])
     told = {*elsewhere.uses, *_variables(items, symbols), *known}
     told |= {key.swapcase() for key in told if len(key) == 1} | {_plain_key(key, symbols) for key in told}
     names = [key for key in used.uses if key not in told and _plain_key(key, symbols) not in told]
@@ -46,6 +47,10 @@ def unexplained(symbols: Symbols, items: Sequence[Item], known: Collection[str])
             found = [(fitting[0], loss, output, claims[0])]
     gone = {key for name, *_ in found for key in (name, name.swapcase())}
     return found, {key for key in names if ranks[key] and key not in gone}
+
+
+def _is_derivative(head: object) -> bool:
+    return isinstance(head, Derivative) and plain(head.of) and plain(head.by)
 
 
 def _is_gradient(head: object) -> bool:
