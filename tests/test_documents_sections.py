@@ -100,7 +100,7 @@ def test_what_is_traced_is_square() -> None:
 
 
 def test_what_is_not_declared_comes_with_the_line_that_declares_it() -> None:
-    messages = [message for _, message in _results(r"$$ J = \|C f\|^2 $$")]
+    messages = [message for _, message in _results(r"$$ J = \|C\|^2 $$")]
     assert messages == ["C is not declared; shapes: C[N,M] declares an array, scalars: C a number"]
 
 
