@@ -125,3 +125,13 @@ def test_a_sample_above_that_nothing_declares_is_refused() -> None:
 def test_what_is_only_proportional_says_that_it_is_not_checked() -> None:
     [result] = check(r"$$ p_i \propto e^{x_i} $$").results
     assert (result.verdict.value, result.message) == ("UNSUPPORTED", "not checked: a factor is left open")
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [("-", "PASS"), ("+", "FAIL")])
+@pytest.mark.parametrize("annotation", ["", "<!-- gradcheck shapes: W[M,D] x[D] z[M] -->\n\n"])
+def test_a_derivative_of_a_function_is_stated_entry_by_entry(annotation: str, sign: str, verdict: str) -> None:
+    text = (
+        "$$ z = W x, \\qquad y = \\sigma(z), \\qquad \\sigma(z) = \\frac{1}{1 + e^{-z}} $$\n\n"
+        f"$$ \\sigma'(z) = \\sigma(z) (1 {sign} \\sigma(z)) $$\n"
+    )
+    assert check(annotation + text).results[-1].verdict == verdict

@@ -14,6 +14,7 @@ from gradcheck.documents._clock import TimeUp, heed
 from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
+from gradcheck.documents._entrywise import entrywise
 from gradcheck.documents._errors import Blocked, Conformability, Dangling, Outside, Refusal, Undeclared, Unparsed, Wrong
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
@@ -181,7 +182,8 @@ class Checker:
     def _read(self, item: Item, member: Member, tree: Node | Refusal | Limit, before: Sequence[Judged]) -> Judged:
         """What is wrong for want of a declaration is not."""
         try:
-            return self._with_ranges(item, member, tree, before)
+            with entrywise(self.symbols, item.head):
+                return self._with_ranges(item, member, tree, before)
         except Outside as error:
             if not error.bare and (beyond := self._beyond(item, member, tree, before)):
                 return beyond

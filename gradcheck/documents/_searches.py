@@ -8,6 +8,7 @@ from dataclasses import replace
 from gradcheck.documents._budget import Budget
 from gradcheck.documents._check import Checker, Judged
 from gradcheck.documents._clock import TimeUp
+from gradcheck.documents._entrywise import entrywise
 from gradcheck.documents._explain import explained
 from gradcheck.documents._refusals import told
 from gradcheck.documents._results import Result, Verdict
@@ -42,7 +43,8 @@ def _explained(checker: Checker, one: Judged, failure: Result, budget: Budget) -
     if one.stated is None:
         return failure
     try:
-        return explained(*one.stated, failure, checker.block, one.worlds or checker.worlds, budget)
+        with entrywise(checker.symbols, one.stated[0].head):
+            return explained(*one.stated, failure, checker.block, one.worlds or checker.worlds, budget)
     except Exception as error:  # the failure stands, whatever stops the search
         up = isinstance(error, TimeUp)
         said = "the time was up before its cause was found" if up else f"no cause is known: {told(error)[2]}"
