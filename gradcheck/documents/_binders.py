@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _NAMES = (Name, Word, Accent, Script)
 _ORDER = {"<", "\\leq", ">", "\\geq", "=", "\\neq", "\\in", "\\notin", "\\mid"}
+_UNREAD = dict.fromkeys(("int", "iint", "iiint", "oint"), "integrals are not read") | {"lim": "limits are not read"}
 _REDUCTIONS = ("sum", "prod", "max", "min", "argmax", "argmin", "list")
 
 
@@ -56,7 +57,7 @@ class _Binding:
 def reduction(own: Elaborator, node: Big) -> e.Expression:
     """A sum, product, maximum or minimum over indices."""
     if node.op not in _REDUCTIONS:
-        raise Unsupported(f"operator {node.op}; admitted: {', '.join(_REDUCTIONS)}", node.at)
+        raise Unsupported(_UNREAD.get(node.op, f"operator {node.op}; admitted: {', '.join(_REDUCTIONS)}"), node.at)
     if node.body is None:
         raise Wrong(f"nothing follows {node.op}: a spurious = or a missing term", node.at, "spurious-relation")
     if node.sub is None:

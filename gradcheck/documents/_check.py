@@ -21,11 +21,12 @@ from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
-from gradcheck.documents._missing import missing_in, missing_shape, refuse_inherited
+from gradcheck.documents._missing import missing_in, refuse_bar, refuse_unknown
 from gradcheck.documents._model import Block
 from gradcheck.documents._ordered import unchecked
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import told
+from gradcheck.documents._relations import refuse_relation
 from gradcheck.documents._results import Result, Verdict
 from gradcheck.documents._size_claims import size_gap
 from gradcheck.documents._tree import Node, Word, walk
@@ -191,13 +192,9 @@ class Checker:
                 name = f"{error.message}; outside: says what stands there"
                 raise Undeclared(name, error.at, name) from error
             wrong: Wrong = error
-        except Dangling:
-            raise
         except Wrong as error:
             wrong = error
-        if shape := missing_shape([item.head, tree], self.block, self.worlds[0]):
-            raise Undeclared(shape, wrong.at, shape)
-        refuse_inherited(wrong, item, self.block)
+        refuse_unknown(wrong, item, tree, self.block, self.worlds[0])
         raise wrong
 
     def _beyond(self, item: Item, member: Member, tree: object, before: Sequence[Judged]) -> Judged | None:
@@ -269,7 +266,7 @@ class Checker:
         stated = elaborate(tree, self.symbols, head, conditions=tuple(item.conditions))
         if head.expression == stated.expression:
             evaluate(head, self.worlds[0])  # x = x means nothing if x is blocked
-        is_definition = owner and member is item.rights[self._adopted(item)][0]
+        is_definition = owner and member is item.rights[item.adopted][0]
         if is_definition and item.defines is not None and item.defines.parameters and not self._applies(head):
             return Judged(self._result(item, member, Verdict.DEF, "a function of arrays of other shapes"))
         try:
@@ -279,6 +276,7 @@ class Checker:
                 refuse_misfit(error.symbol, stated, self.worlds[0])
             raise
         if is_definition and all(one.agrees for one in outcomes):
+            refuse_bar(item, self.block)
             return self._definition(item, member, tree, outcomes)
         judged = self._judged(item, member, tree, head, stated, outcomes, before)
         judged.worlds = worlds
@@ -292,11 +290,6 @@ class Checker:
         except (Refusal, Limit) as error:
             return not isinstance(error, Conformability | Undeclared)
         return True
-
-    def _adopted(self, item: Item) -> int:
-        rights = item.rights
-        known = (isinstance(tree, Node) and not is_unspecified(tree, self.symbols) for _, tree in rights)
-        return next((k for k, readable in enumerate(known) if readable), 0)
 
     def _definition(self, item: Item, member: Member, tree: Node, outcomes: list[Outcome]) -> Judged:
         for gap, by_heading in gaps_of(self.block, item, self.worlds):
@@ -330,6 +323,7 @@ class Checker:
                 return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
         if missing := missing_in(head, tree, self.block, self.worlds[0]):
             raise Undeclared(missing, None, missing)
+        refuse_relation(head, stated, self.worlds[0])
         return Judged(self._failed(item, member, tree, head, outcomes, before), outcomes)
 
     def _agreed(self, item: Item, member: Member, head: Formula, stated: Formula, outcomes: list[Outcome]) -> Result:

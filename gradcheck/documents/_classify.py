@@ -47,7 +47,8 @@ class Kind(StrEnum):
 class Item:
     """A statement with its members parsed: a tree each, or why there is none.
 
-    `head` is the tree of the chain's head, which a continued statement has from the one before.
+    `head` is the tree of the chain's head, which a continued statement has from the one before; `adopted`, the number
+    of the right side that defines.
     """
 
     statement: Statement
@@ -57,6 +58,7 @@ class Item:
     defines: Head | None = None
     conditions: list[Node] = field(default_factory=list)
     spurious: bool = False
+    adopted: int = 0
     message: str = ""
 
     @property

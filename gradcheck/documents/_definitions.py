@@ -15,6 +15,7 @@ from gradcheck.documents._repair import repaired
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tied import Tie, trial_of
 from gradcheck.documents._tree import Name, Node, Number, Product, Relation, Script, walk
+from gradcheck.documents._unread import unread_heads
 from gradcheck.documents._world import World, defined
 
 _UNBOUND = "nothing tells the range of index "
@@ -75,6 +76,10 @@ class Definitions:
                 owners[key] = owner
         for key in _given_by_rows(items, symbols):
             if key not in owners:
+                symbols.block(key)
+        for key in unread_heads(items, symbols):
+            symbol = symbols.symbol(key)
+            if key not in owners and symbol is not None and symbol.kind == "real" and symbol.definition is None:
                 symbols.block(key)
         for key in [key for tie in self.ties for _, key in tie.outputs]:
             output = symbols.symbol(key)
@@ -140,7 +145,7 @@ class Definitions:
                 name = error.symbol
                 if symbols.symbol(symbols.key(name)) is not None:  # a maximum over arrays
                     return False
-            item.message = words
+            item.message, item.adopted = words, number
             if isinstance(error, Conformability):
                 next(self._fitting(item, key, tree, following), None)
             return True

@@ -98,6 +98,10 @@ def _counted(text: Text, site: Site, node: Number) -> Iterator[Edit]:
         new = added(node, step)
         if write(new) != "0" or text.slips:
             yield text.edit(site, new, cause, cost, should("number", node, new))
+    if isinstance(parent, Product) and len(site.path) == 1 and not text.slips:
+        for digit in range(1, 10):
+            new = Number(str(digit))
+            yield text.edit(site, new, "factor", 1.55 + 0.005 * digit, should("number", node, new))
     if isinstance(parent, Fraction) and site.path[-1] == 0 and not text.slips:
         for value, even in ((2 * int(node.text), True), (int(node.text) // 2, int(node.text) % 2 == 0)):
             if even and value:

@@ -47,7 +47,9 @@ class Undeclared(Refusal):
     """A symbol of which nothing is known; `symbol` names it."""
 
     def __init__(self, symbol: str, at: int | None = None, message: str = "") -> None:
-        super().__init__(message or f"{symbol} is not declared; {declaring(symbol)}", at)
+        expectation = symbol.startswith(("\\mathbb{E}", "\\mathbb E"))
+        named = f"{symbol} is not declared; {declaring(symbol)}"
+        super().__init__(message or ("expectations are not read" if expectation else named), at)
         self.symbol = symbol
 
 

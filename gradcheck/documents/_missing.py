@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._errors import Blocked, Wrong
+from gradcheck.documents._errors import Blocked, Dangling, Refusal, Undeclared, Wrong
 from gradcheck.documents._expression import Formula
-from gradcheck.documents._losses import has_derivative_of
-from gradcheck.documents._tree import Big, Name, Node, Number, walk
+from gradcheck.documents._losses import depends, has_derivative_of
+from gradcheck.documents._symbols import Symbols, key_of
+from gradcheck.documents._tree import Accent, Big, Name, Node, Number, walk
 from gradcheck.documents._world import World
 
 if TYPE_CHECKING:
@@ -17,15 +18,77 @@ if TYPE_CHECKING:
     from gradcheck.documents._model import Block
 
 
+def refuse_unknown(wrong: Wrong, item: Item, tree: object, block: Block, world: World) -> None:
+    """Indices and shapes are not judged where something may be amiss with what they are judged by."""
+    refuse_unread(item, tree, block, world)
+    if isinstance(wrong, Dangling):
+        return
+    if shape := missing_shape([item.head, tree], block, world):
+        raise Undeclared(shape, wrong.at, shape)
+    refuse_inherited(wrong, item, block)
+
+
 def missing_shape(trees: Iterable[object], block: Block, world: World) -> str:
     """What is not known of the shape of an array in a formula, or of one that it leads to; "" where all is known."""
     if not block.loose:
         return ""
+    reason = next((block.loose[key] for key in _reached(trees, block, world) if key in block.loose), "")
+    return f"{reason}; shapes: declares it" if reason else ""
+
+
+def _reached(trees: Iterable[object], block: Block, world: World) -> list[str]:
+    """The keys of what formulas name, and of what that leads to."""
     nodes = [node for tree in trees if isinstance(tree, Node) for _, node in walk(tree) if not isinstance(node, Number)]
     keys = dict.fromkeys(hit.symbol.key for hit in map(block.symbols.find, nodes) if hit is not None)
-    reached = dict.fromkeys(key for one in keys for key in sorted(world.dependencies(one)))
-    reason = next((block.loose[key] for key in reached if key in block.loose), "")
-    return f"{reason}; shapes: declares it" if reason else ""
+    return list(dict.fromkeys(key for one in keys for key in sorted(world.dependencies(one))))
+
+
+def refuse_unread(item: Item, tree: object, block: Block, world: World) -> None:
+    """A definition that could not be read may say what is missing."""
+    own = item.defines.name if item.defines else ""
+    for key in _reached([item.head, tree], block, world):
+        symbol = block.symbols.symbol(key)
+        if symbol is None or key == own:
+            continue
+        if symbol.kind == "blocked" and (symbol.axes is None or key in block.inferred):
+            raise Blocked(key)
+        if symbol.definition is not None and not symbol.definition.parameters:
+            try:
+                world.value(key)
+            except Wrong:
+                continue
+            except Refusal as error:
+                raise Blocked(key, None, f"the definition of {key} could not be read: {error.message}") from error
+
+
+def refuse_bar(item: Item, block: Block) -> None:
+    """The bar of an input is a gradient where it is made from that of an output; then that must be known."""
+    if bar := _missing_upstream(item, block):
+        raise Undeclared(bar, None, bar)
+
+
+def _missing_upstream(item: Item, block: Block, seen: tuple[str, ...] = ()) -> str:
+    """The bar of an output that nothing defines, on the right of the bar of what the output depends on; "" for none."""
+    symbols = block.symbols
+    name = item.defines.name if item.defines else ""
+    own = _barred(name, symbols)
+    nodes = (node for tree in item.readable[1:] for _, node in walk(tree) if isinstance(node, Accent))
+    for node in nodes if own and name not in seen else ():
+        key, of = key_of(node), _barred(key_of(node), symbols)
+        symbol, owner = symbols.symbol(key), block.defined.get(key)
+        if not of or of not in block.defined or not depends(block.defined, symbols, of, own):
+            continue
+        if owner is not None and owner is not item and (more := _missing_upstream(owner, block, (*seen, name))):
+            return more
+        if owner is None and symbol is not None and symbol.kind == "real":
+            return f"{key} is not declared; loss: L; {key}=dL/d{of}"
+    return ""
+
+
+def _barred(key: str, symbols: Symbols) -> str:
+    """The y of `\\bar{y}`; "" for any other name."""
+    tree = symbols.parse(key) if key.startswith("\\bar") else None
+    return symbols.resolved(key_of(tree.body)) if isinstance(tree, Accent) else ""
 
 
 def refuse_inherited(wrong: Wrong, item: Item, block: Block) -> None:

@@ -43,6 +43,7 @@ from gradcheck.documents._partials import define_columns, parameters_of, with_pa
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._sigmoid import declare_sigmoid
+from gradcheck.documents._relations import probabilities
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
@@ -170,9 +171,9 @@ class _Builder:
         inferred = infer_shapes(symbols, formulas, defined_keys, whole, spans)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
         declare_traits(symbols, self.annotations)
-        for one in self.annotations:
-            for name in one.value if one.key == "calls" else ():
-                self._function(name, items)
+        symbols.table |= probabilities(items, symbols)
+        for name in [name for names in self._all("calls") for name in names]:
+            self._function(name, items)
         infer_sets(symbols, formulas)
         self._losses(items, upstream)
         unstated = infer_losses(symbols, items)

@@ -286,11 +286,17 @@ def _whole(display: Display, message: str, at: int, cause: str | None) -> Statem
 
 
 def chains(displays: Iterable[Display]) -> list[Statement]:
-    """The statements of displays in order; steps go on through a display that continues the one before."""
+    """The statements of displays in order; steps go on through a display that continues the one before.
+
+    Parts count on through the displays of one line.
+    """
     found: list[Statement] = []
     last = 0
     for display in displays:
+        before = found[-1] if found and found[-1].display.line == display.line else None
         for statement in statements_of(display):
+            if before is not None:
+                statement = replace(statement, part=before.part + statement.part)
             if statement.continues:
                 shifted = tuple(replace(member, step=last + k) for k, member in enumerate(statement.members, 1))
                 statement = replace(statement, members=shifted)

@@ -1,0 +1,67 @@
+"""Relations between inputs, `\\sum_i x_i = 1`: no claims; they restrict what is drawn, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradcheck.documents import _expression as e
+from gradcheck.documents._classify import Item, Kind
+from gradcheck.documents._errors import Unsupported
+from gradcheck.documents._expression import Expression, Formula
+from gradcheck.documents._symbols import Symbol, Symbols
+from gradcheck.documents._tree import Big, Name, Number, Relation
+from gradcheck.documents._world import World, keys_in
+
+_NO_INPUT = ("upstream", "loss", "function", "blocked")
+
+
+def probabilities(items: Sequence[Item], symbols: Symbols) -> dict[str, Symbol]:
+    """The inputs of which a formula says that they add up to 1 along the last axis, as such."""
+    found: dict[str, Symbol] = {}
+    defined = {symbols.resolved(item.defines.name) for item in items if item.defines}
+    for item in items:
+        tree = item.head
+        if item.kind is not Kind.CLAIM or not isinstance(tree, Big) or tree.op != "sum" or tree.body is None:
+            continue
+        bound = tree.sub.operands[0] if isinstance(tree.sub, Relation) else tree.sub
+        hit = symbols.find(tree.body)
+        rights = [right for _, right in item.rights]
+        if hit is None or rights != [Number("1")] or not isinstance(bound, Name) or hit.items[-1:] != (bound,):
+            continue
+        symbol = hit.symbol
+        whole = symbol.axes is not None and len(symbol.axes) == len(hit.items) and hit.sup is None
+        if whole and symbol.kind == "real" and symbol.definition is None and symbol.key not in defined:
+            found[symbol.key] = replace(symbol, kind="simplex")
+    return found
+
+
+def refuse_relation(head: Formula, stated: Formula, world: World) -> None:
+    """Raise where two sides differ that are made of other inputs each: an assumption, and no claim."""
+    left, right = keys_in(head.expression), keys_in(stated.expression)
+    sides = (head.expression, stated.expression)
+    if left == right or not left or any(_has_derivative(side) for side in sides):
+        return
+    if all(_is_input(key, world) for key in (*left, *right)):
+        words = "a relation between inputs is not checked; simplex: says what adds up to 1"
+        raise Unsupported(words, None)
+
+
+def _is_input(key: str, world: World) -> bool:
+    symbol = world.symbols.symbol(key)
+    return symbol is not None and symbol.definition is None and symbol.kind not in _NO_INPUT
+
+
+def _has_derivative(expression: Expression) -> bool:
+    stack: list[object] = [expression]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, tuple):
+            stack += part
+        elif isinstance(part, e.Differential):
+            return True
+        elif isinstance(part, Expression):
+            if isinstance(part, e.Call) and part.primes:
+                return True
+            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
+    return False
