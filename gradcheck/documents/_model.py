@@ -42,8 +42,8 @@ from gradcheck.documents._matrices import declare_matrices
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
-from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._relations import probabilities
+from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
