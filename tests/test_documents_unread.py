@@ -116,3 +116,15 @@ def test_a_definition_with_a_bound_defines() -> None:
 @pytest.mark.parametrize("bound", ["0 \\le i < N", "x > 0", "i \\in \\{1, 2\\}", "0 \\le i \\le N - 1", "i \\neq j"])
 def test_bounds_of_indices_and_domains_are_no_claims(bound: str) -> None:
     assert _verdicts(SQUARE + f"$${bound}$$\n") == ["DEF", "SHAPE"]
+
+
+def test_macros_that_begin_and_end_an_environment_do_so() -> None:
+    text = r"""\newcommand{\be}{\begin{equation}}\newcommand{\ee}{\end{equation}}
+\def\bea{\begin{align}}\def\eea{\end{align}}
+\be y = x^2 + \eeta \ee
+\bea \frac{dy}{dx} &= 3x \eea
+\be z = x \end{equation}
+"""
+    report = check(text.replace(r"\eeta", "1"), kind="latex", search=0)
+    assert [(one.line, one.verdict) for one in report.results] == [(3, "DEF"), (4, "FAIL"), (5, "DEF")]
+    assert check(text, kind="latex", search=0).results[0].verdict == "UNPARSED"

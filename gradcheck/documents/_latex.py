@@ -31,6 +31,7 @@ _TOKEN = re.compile(
 )
 _CLOSES = {"\\[": "\\]", "\\(": "\\)", "$$": "$$", "$": "$"}
 _NOTE = re.compile(r"%+[ \t]*gradcheck\b[ \t]*:?(?P<rest>.*)")
+_DELIMITER = re.compile(r"\s*\\(?P<side>begin|end)\s*\{(?P<environment>[A-Za-z]+\*?)\}\s*")
 _SHOWN = (ALIGNED - {"subequations", "math"}) - {"aligned", "alignedat", "split", "gathered", "multlined"}
 
 
@@ -107,19 +108,30 @@ class _Scanner:
         self.text = source.text
         self.end = end
         self.exhausted: set[str] = set()
+        self.begins: dict[str, str] = {}  # macros that stand for `\\begin{..}`, and the environment
+        self.ends: dict[str, list[str]] = {}
+        for name, macro in source.macros.items():
+            match = _DELIMITER.fullmatch(macro.body)
+            if match and match["side"] == "begin":
+                self.begins[name] = match["environment"]
+            elif match:
+                self.ends.setdefault(match["environment"], []).append(name)
+        names = "|".join(map(re.escape, self.begins)) or "(?!)"
+        self.token = re.compile(rf"(?P<macro>{names})(?![A-Za-z])|{_TOKEN.pattern}", re.DOTALL)
 
     def scan(self, at: int) -> None:
         """Find formulas and headings from `at` on."""
-        while (match := _TOKEN.search(self.text, at, self.end)) is not None:
+        while (match := self.token.search(self.text, at, self.end)) is not None:
             at = match.end()
+            environment = self.begins.get(match["macro"]) or match["environment"]
             if match["level"]:
                 at = group_end(self.text, match.end() - 1)
                 line = self.source.line_at(match.start())
                 self.source.heading(line, _LEVELS[match["level"]], self.text[match.end() : at - 1])
-            elif match["environment"] in _SHOWN:
-                at = self._environment(match)
-            elif match["environment"]:
-                at = self._unknown(match)
+            elif environment in _SHOWN:
+                at = self._environment(match, environment)
+            elif environment:
+                at = self._unknown(match, environment)
             elif match["opens"]:
                 at = self._delimited(match)
 
@@ -131,21 +143,28 @@ class _Scanner:
             return -1
         return stop
 
-    def _environment(self, match: re.Match[str]) -> int:
-        name = match["environment"]
-        close = f"\\end{{{name}}}"
-        stop = self._find(close, match.end())
+    def _end_of(self, name: str, at: int) -> tuple[int, int]:
+        """Where an environment ends, and what comes after begins; -1 if it does not."""
+        found = []
+        for close in [f"\\end{{{name}}}", *self.ends.get(name, ())]:
+            stop = self._find(close, at)
+            while close[-1].isalpha() and stop >= 0 and self.text[stop + len(close) : stop + len(close) + 1].isalpha():
+                stop = self._find(close, stop + len(close))
+            found += [(stop, stop + len(close))] if stop >= 0 else []
+        return min(found, default=(-1, -1))
+
+    def _environment(self, match: re.Match[str], name: str) -> int:
+        stop, after = self._end_of(name, match.end())
         if stop < 0:
             self.source.fault(match.start(), f"\\begin{{{name}}} is not closed")
             return match.end()
         self.source.display(match.end(), self.text[match.end() : stop], name)
-        return stop + len(close)
+        return after
 
-    def _unknown(self, match: re.Match[str]) -> int:
+    def _unknown(self, match: re.Match[str], name: str) -> int:
         """An environment that is not known and has mathematics cannot be read; formulas within it can."""
-        close = f"\\end{{{match['environment']}}}"
-        stop = self._find(close, match.end())
-        if stop >= 0 and is_unknown_display(match["environment"], self.text[match.end() : stop]):
+        stop, _ = self._end_of(name, match.end())
+        if stop >= 0 and is_unknown_display(name, self.text[match.end() : stop]):
             self.source.fault(match.start(), f"{match[0]}: an environment that is not known")
         return match.end()
 
