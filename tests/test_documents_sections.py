@@ -125,3 +125,11 @@ $$ a = W x + U s + b, \qquad h = \tanh(a) $$
 $$ \frac{\partial h_i}{\partial s_j} = (1 - h_i^2) U_{ij}, \qquad \frac{\partial h_i}{\partial s_j} = h_i^2 U_{ij} $$
 """
     assert _verdicts(text) == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+def test_a_letter_e_of_an_earlier_section_is_not_the_base_of_powers() -> None:
+    text = (
+        "# Error\n\n$$ e = \\sum_i (x_i - t_i)^2 $$\n\n# Softmax\n\n$$ y_i = \\frac{e^{x_i}}{\\sum_k e^{x_k}} $$\n\n"
+        "$$ \\frac{\\partial y_i}{\\partial x_j} = y_i ([i = j] - y_j) $$\n"
+    )
+    assert [one.verdict.value for one in check(text).results] == ["DEF", "DEF", "PASS"]

@@ -50,7 +50,9 @@ class Contents:
         """Those of a display; none where it cannot be read."""
         trees = [(tree, head) for tree, head in _trees(display)]
         heads = {name for tree, head in trees if head for name in _heads(tree)}
-        used = {stem(node) for tree, _ in trees for _, node in walk(tree) if isinstance(node, Name | Accent | Script)}
+        nodes = [node for tree, _ in trees for _, node in walk(tree)]
+        used = {stem(node) for node in nodes if isinstance(node, Name | Accent | Script)}
+        used -= {"e"} if _is_only_a_base(nodes) else set()
         indices = tuple((stem(node), found) for tree, _ in trees for _, node in walk(tree) if (found := _indices(node)))
         ranks = {name: len(found) for name, found in indices}
         spaces: dict[str, tuple[str, ...]] = {}
@@ -128,6 +130,13 @@ def _fits(one: Contents, used: set[str], known: set[str], ranks: dict[str, int])
     """Whether a display says something of a letter that is used, and nothing that contradicts."""
     wanted = bool(one.heads & used) and not one.heads & known
     return wanted and all(ranks.get(name, rank) == rank for name, rank in one.ranks.items())
+
+
+def _is_only_a_base(nodes: Sequence[Node]) -> bool:
+    """Whether `e` is nothing but Euler's number, the base of powers."""
+    names = [node for node in nodes if isinstance(node, Name) and node.text == "e"]
+    bases = [node.base for node in nodes if isinstance(node, Script) and node.sup is not None]
+    return all(any(name is base for base in bases) for name in names)
 
 
 def _trees(display: Display) -> Iterator[tuple[Node, bool]]:
