@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.documents import AnnotationError, DocumentReport, Verdict, check, check_files
+from gradcheck.documents._extract import read_file
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "tests" / "data" / "documents").glob("*.md"))
@@ -73,6 +74,16 @@ def test_a_page_of_the_book_has_no_failure_and_nothing_unread(page: Path) -> Non
     report = check_files([page], search=0, time_limit=60)
     assert [(r.line, r.verdict.value, r.message) for r in report.results if r.verdict in {*UNREAD, Verdict.FAIL}] == []
     assert report.results
+
+
+def test_the_book_needs_two_lines_of_annotation_an_op_and_five_ops_none() -> None:
+    documents = {page.stem: read_file(page) for page in BOOK}
+    lines = {
+        name: len({one.line for one in [*document.defaults, *(a for b in document.blocks for a in b.annotations)]})
+        for name, document in documents.items()
+    }
+    assert sum(lines.values()) <= 2 * len(BOOK)
+    assert [name for name in ("linear", "softmax", "sigmoid", "gram", "euclidean") if lines[name]] == []
 
 
 LINEAR = r"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from gradcheck.documents._names import NAME, is_name, names_of
 from gradcheck.documents._sizes import Reader, Size, size_of
@@ -157,24 +157,22 @@ def _arrays(text: str) -> tuple[Array, ...]:
     return tuple(found)
 
 
-def _dims(text: str) -> tuple[Dim, ...]:
-    reader, found = Reader(text), []
-    while reader.rest:
-        name = reader.name()
-        reader.expect("=")
-        found.append(Dim(name, reader.size()))
-        reader.take(",")
-    return tuple(found)
+_Sized = TypeVar("_Sized", Dim, Range)
 
 
-def _ranges(text: str) -> tuple[Range, ...]:
-    reader, found = Reader(text), []
-    while reader.rest:
-        name = reader.name()
-        reader.expect("<")
-        found.append(Range(name, reader.size()))
-        reader.take(",")
-    return tuple(found)
+def _sized(kind: type[_Sized], sign: str) -> Callable[[str], tuple[_Sized, ...]]:
+    """A reader of names, each with a sign and a size."""
+
+    def read(text: str) -> tuple[_Sized, ...]:
+        reader, found = Reader(text), []
+        while reader.rest:
+            name = reader.name()
+            reader.expect(sign)
+            found.append(kind(name, reader.size()))
+            reader.take(",")
+        return tuple(found)
+
+    return read
 
 
 def _assumptions(text: str) -> tuple[Assumption, ...]:
@@ -360,7 +358,7 @@ KEYS: dict[str, Callable[[str], Any]] = {
     "masks": _names,
     "simplex": _names,
     "symmetric": _names,
-    "dims": _dims,
+    "dims": _sized(Dim, "="),
     "names": _names,
     "alias": _aliases,
     "loss": _loss,
@@ -370,7 +368,7 @@ KEYS: dict[str, Callable[[str], Any]] = {
     "held": _names,
     "calls": _names,
     "sets": _subsets,
-    "index": _ranges,
+    "index": _sized(Range, "<"),
     "outside": _one_of("error", "zero", "replicate", "drop"),
     "interior": _count,
     "assume": _assumptions,
