@@ -333,9 +333,10 @@ class Checker:
             return self._result(
                 item, member, Verdict.CONVENTION, f"right where {self.block.assumed}", cause="assumption"
             )
-        if isinstance(head.expression, e.Differential):
-            if used_once(head, self.worlds[0]):
-                message = f"right where {head.expression.by} is used once; otherwise the uses add up"
+        differential = head.expression
+        if isinstance(differential, e.Differential) or (isinstance(differential, e.Call) and differential.primes):
+            if isinstance(differential, e.Differential) and used_once(differential, self.worlds[0]):
+                message = f"right where {differential.by} is used once; otherwise the uses add up"
                 return self._result(item, member, Verdict.CONVENTION, message, cause="single-use")
             if is_kinked([head, stated], self.worlds[0]):
                 kink = kink_of(head, stated, self.kinks)

@@ -16,7 +16,7 @@ from gradcheck.documents._records import Limit
 from gradcheck.documents._value import Array, Value, masked
 from gradcheck.documents._world import World
 
-TOLERANCE = 1e-7  # derivatives inside of derivatives are extrapolated, to about 1e-10
+TOLERANCE = 1e-10  # of derivatives inside of derivatives, which are extrapolated; all others are exact to rounding
 
 
 @dataclass(frozen=True, slots=True)

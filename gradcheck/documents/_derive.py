@@ -44,7 +44,7 @@ def jacobian_of(own: Evaluator, x: e.Differential) -> Value:
         name = {math.e: "e", math.pi: "\\pi"}.get(of.value, f"{of.value:g}")
         raise Undeclared(name, x.at, f"the derivative of the number {name}; a symbol of that name is not defined")
     if not isinstance(of, e.Variable):
-        return _laid_out(own, jacobian(own, of, x.by, own.world.side), x, x.indices)
+        return _laid_out(own, jacobian(own, of, x.by), x, x.indices)
     _refuse_undefined(own, of, x.by)
     pairs = _pairs(own, of, taken, x)
     if pairs:
@@ -74,18 +74,26 @@ def _pairs(own: Evaluator, of: e.Variable, taken: tuple[e.Expression, ...], x: e
         if isinstance(index, e.Index) and taken.count(index) == x.indices.count(index) == 1
     }
     world = own.world
-    if not shared or world.side or world.is_complex or x.by == of.key or len(x.indices) < world.value(x.by).rank:
+    if not shared or not _sliceable(world) or x.by == of.key or len(x.indices) < world.value(x.by).rank:
         return {}
     if world.value(x.by).array.size * world.value(of.key).array.size < _LARGE or world.value(x.by).names:
         return {}
     return {axis: other for axis, other in shared.items() if _belong(own, of.key, x.by, (axis, other))}
 
 
+def _sliceable(world: World) -> bool:
+    return not world.is_complex and (not world.side or world.parent is None)
+
+
+def _step(world: World) -> complex:
+    return 1j * IMAGINARY * (world.side or 1)
+
+
 def _belong(own: Evaluator, of: str, by: str, axes: tuple[int, int]) -> bool:
     cache = own.world.belonging
     if (of, by, axes) not in cache:
         sizes = own.world.value(by).shape[axes[0]], own.world.value(of).shape[axes[1]]
-        cache[of, by, axes] = sizes[0] == sizes[1] and independent(own, of, by, axes, 1j * IMAGINARY)
+        cache[of, by, axes] = sizes[0] == sizes[1] and independent(own, of, by, axes, _step(own.world))
     return cache[of, by, axes]
 
 
@@ -94,7 +102,7 @@ def _block(own: Evaluator, of: str, by: str, pairs: dict[int, int]) -> Value:
     key = f"{by} {sorted(pairs.items())}"
     if (of, key) in cache:
         return cache[of, key]
-    array = jacobian_by_slices(own, of, by, pairs, 1j * IMAGINARY, _LARGEST)
+    array = jacobian_by_slices(own, of, by, pairs, _step(own.world), _LARGEST)
     return _remembered(own, (of, key), Value(array, split=own.world.value(of).rank))
 
 
@@ -102,7 +110,7 @@ def _cached(own: Evaluator, of: e.Variable, by: str) -> Value:
     cache = own.world.jacobians
     if (of.key, by) in cache:
         return cache[of.key, by]
-    return _remembered(own, (of.key, by), _by_slices(own, of, by) or jacobian(own, of, by, own.world.side))
+    return _remembered(own, (of.key, by), _by_slices(own, of, by) or jacobian(own, of, by))
 
 
 def _remembered(own: Evaluator, key: tuple[str, str], value: Value) -> Value:
@@ -114,9 +122,9 @@ def _remembered(own: Evaluator, key: tuple[str, str], value: Value) -> Value:
 
 def _by_slices(own: Evaluator, of: e.Variable, by: str) -> Value | None:
     symbol = own.world.symbols.symbol(of.key)
-    if symbol is None or not symbol.terms or own.world.side or own.world.is_complex or of.key in own.world.overrides:
+    if symbol is None or not symbol.terms or not _sliceable(own.world) or of.key in own.world.overrides:
         return None
-    gradient = loss_by_slices(own, symbol, by, 1j * IMAGINARY, _LARGEST)
+    gradient = loss_by_slices(own, symbol, by, _step(own.world), _LARGEST)
     return None if gradient is None else Value(gradient, split=0)
 
 
@@ -197,8 +205,8 @@ def _by_last(found: Value, left: int) -> Value:
     return Value(found.array.transpose(order), found.names, split=split if split and left else None)
 
 
-def jacobian(own: Evaluator, of: e.Expression, by: str, side: int = 0) -> Value:
-    """The derivative of an expression with regard to all entries of a symbol.
+def jacobian(own: Evaluator, of: e.Expression, by: str) -> Value:
+    """The derivative of an expression with regard to all entries of a symbol, on the world's side of a kink.
 
     Parameters
     ----------
@@ -207,8 +215,6 @@ def jacobian(own: Evaluator, of: e.Expression, by: str, side: int = 0) -> Value:
     of : Expression
     by : str
         The key of an array, scalar or intermediate; the definition of an intermediate does not count.
-    side : int
-        0; or 1 or -1 for one-sided slopes.
 
     Returns
     -------
@@ -227,7 +233,7 @@ def jacobian(own: Evaluator, of: e.Expression, by: str, side: int = 0) -> Value:
         entries = range(done, min(done + width, count))
         try:
             with own.meter.capped(cap if width > 1 else own.meter.largest):
-                parts.append(_probed(own, of, by, start, entries, side))
+                parts.append(_probed(own, of, by, start, entries))
             done += width
         except Limit as limit:
             if width == 1 or limit.cause != "limit-size":
@@ -242,7 +248,7 @@ def jacobian(own: Evaluator, of: e.Expression, by: str, side: int = 0) -> Value:
     return Value(array.reshape((*array.shape[:-1], *start.shape)), names, split=rank)
 
 
-def _probed(own: Evaluator, of: e.Expression, by: str, start: Value, entries: range, side: int) -> Value:
+def _probed(own: Evaluator, of: e.Expression, by: str, start: Value, entries: range) -> Value:
     """Derivatives by some entries; the axis of probes comes first."""
     world = own.world
     probe = world.probe(start.shape)
@@ -258,15 +264,16 @@ def _probed(own: Evaluator, of: e.Expression, by: str, start: Value, entries: ra
         value = Value(moved.reshape((count, *start.array.shape)), (probe, *start.names))
         return own.elsewhere(world.with_values({by: value})).fixed(of)
 
-    return _slope(at, probe, count, world, side, lambda: own.fixed(of))
+    return _slope(at, probe, count, world, lambda: own.fixed(of))
 
 
-def _slope(
-    at: Callable[[complex], Value], probe: str, count: int, world: World, side: int, still: Callable[[], Value]
-) -> Value:
-    if side == 0 and not world.is_complex:
-        value = at(1j * IMAGINARY)
-        return _first(value, probe, count, np.imag(value.array) / IMAGINARY)
+def _slope(at: Callable[[complex], Value], probe: str, count: int, world: World, still: Callable[[], Value]) -> Value:
+    side = world.side
+    if not world.is_complex:
+        step = _step(world)
+        value = at(step)
+        if not side or np.isfinite(value.array).all():  # sqrt(x^2) is not at 0
+            return _first(value, probe, count, np.imag(value.array) / step.imag)
     if side == 0:
         pairs = [(at(step), at(-step)) for step in CENTRAL]
         rows = [(a.array - b.array) / (2 * step) for (a, b), step in zip(pairs, CENTRAL, strict=True)]
@@ -318,8 +325,9 @@ def call_of(own: Evaluator, x: e.Call) -> Value:
         rows = [(slope(step) - slope(-step)) / (2 * step) for step in CENTRAL]
         return Value(extrapolated(rows, 4.0), _called(own, x, arguments).names)
     if not own.world.is_complex and not np.iscomplexobj(first.array):
-        value = _called(own, x, [Value(first.array + 1j * IMAGINARY, first.names), *others])
-        return Value(np.imag(value.array) / IMAGINARY, value.names)
+        step = _step(own.world)
+        value = _called(own, x, [Value(first.array + step, first.names), *others])
+        return Value(np.imag(value.array) / step.imag, value.names)
     rows = [(at(step) - at(-step)) / (2 * step) for step in CENTRAL]
     return Value(extrapolated(rows, 4.0), _called(own, x, arguments).names)
 

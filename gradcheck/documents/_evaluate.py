@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gradcheck.documents._derive import call_of, index_values, jacobian_of
 from gradcheck.documents._errors import Conformability, Domain, Undeclared, Unsupported, unbounded
 from gradcheck.documents._expression import Expression, Formula, Range
 from gradcheck.documents._gather import Place, gather
+from gradcheck.documents._ordering import COMPARISONS
 from gradcheck.documents._products import fitted, multiplied
 from gradcheck.documents._reach import reach, refuse_fraction
 from gradcheck.documents._records import Limit
@@ -30,16 +31,6 @@ from gradcheck.documents._value import (
 )
 from gradcheck.documents._world import World
 from gradcheck.documents._written import either_value, matrix_value, value_at
-
-_COMPARISONS: dict[str, Callable[..., Any]] = {
-    "=": np.equal,
-    "\\neq": np.not_equal,
-    "<": np.less,
-    "\\leq": np.less_equal,
-    ">": np.greater,
-    "\\geq": np.greater_equal,
-    "\\mid": lambda a, b: np.where(a == 0, b == 0, np.mod(b, np.where(a == 0, 1, a)) == 0),
-}
 
 
 def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = None) -> Value:
@@ -316,10 +307,9 @@ def _compare(own: Evaluator, x: e.Compare) -> Value:
     values = [own.value(operand) for operand in x.operands]
     largest = max((value for value in values if isinstance(value, Value)), key=lambda v: v.rank, default=scalar(0.0))
     sides = [value if isinstance(value, Value) else fitted(value, largest, x.at) for value in values]
-    sides = [Value(value.array.real, value.names) for value in sides]
     held, fails = scalar(1.0), list[Value]()
     for operator, left, right in zip(x.operators, sides[:-1], sides[1:], strict=True):
-        one = entrywise(_COMPARISONS[operator], [left, right], own.meter, x.at)
+        one = entrywise(COMPARISONS[operator], [left, right], own.meter, x.at)
         fails.append(Value(1.0 - one.array, one.names))
         held = entrywise(lambda a, b: a * b, [held, Value(one.array.astype(float), one.names)], own.meter, x.at)
     own.world.trial.count(x, [held, *fails])

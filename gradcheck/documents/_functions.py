@@ -1,4 +1,4 @@
-"""The built-in functions, on values. What has branches looks at the real part, so that complex steps pass through."""
+"""The built-in functions, on values. What has branches orders complex numbers, so that steps pass through."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from gradcheck.documents._errors import Conformability, Unsupported
+from gradcheck.documents._ordering import below, place, sign
 from gradcheck.documents._value import Array, Flexible, Meter, Value, entrywise, matmul
 
 _UNDEFINED = complex(np.nan, np.nan)  # a derivative that is undefined, too
@@ -63,7 +64,7 @@ def _sqrt(z: Array) -> Array:
 
 
 def _abs(z: Array) -> Array:
-    return np.asarray(z * np.sign(z.real))
+    return np.asarray(z * sign(z))
 
 
 def _sigmoid(z: Array) -> Array:
@@ -103,8 +104,8 @@ ENTRYWISE: dict[str, Callable[[Array], Array]] = {
     "sqrt": _sqrt,
     "abs": _abs,
     "sigmoid": _sigmoid,
-    "relu": lambda z: np.where(z.real > 0, z, 0),
-    "sign": lambda z: np.sign(z.real),
+    "relu": lambda z: np.where(below(np.zeros(()), z), z, 0),
+    "sign": sign,
     "floor": lambda z: np.floor(z.real),
     "ceil": lambda z: np.ceil(z.real),
     "erf": _erf,
@@ -123,17 +124,16 @@ def extremum(name: str, values: list[Value], meter: Meter, at: int) -> Value:
 
 
 def _larger(a: Array, b: Array) -> Array:
-    return np.where(a.real >= b.real, a, b)
+    return np.where(below(a, b), b, a)
 
 
 def _smaller(a: Array, b: Array) -> Array:
-    return np.where(a.real <= b.real, a, b)
+    return np.where(below(b, a), b, a)
 
 
 def picked(array: Array, axis: int, name: str) -> Array:
-    """The entry with the largest or smallest real part along an axis."""
-    choose = np.argmax if name.endswith("max") else np.argmin
-    where = np.expand_dims(choose(array.real, axis=axis), axis)
+    """The largest or smallest entry along an axis."""
+    where = np.expand_dims(place(array, axis, name.endswith("max")), axis)
     return np.take_along_axis(array, where, axis=axis).squeeze(axis)
 
 

@@ -21,8 +21,6 @@ from gradcheck.documents._tied import Tie, trial_of
 from gradcheck.documents._value import Array, Value
 from gradcheck.documents._world import World
 
-_SLOPES = 1e-4  # one-sided differences are extrapolated from steps of 2**-10
-
 
 @dataclass(frozen=True, slots=True)
 class Kink:
@@ -67,7 +65,8 @@ class Kinks:
             trial = trial_of(self.symbols, self.ties, self.seed, number, kinks=True)
             smooth = World(trial_of(self.symbols, self.ties, self.seed, number))
             upstream = {key: smooth.value(key) for key, one in self.symbols.table.items() if one.kind == "upstream"}
-            self._worlds[number] = World(trial, upstream, side=1), World(trial, upstream, side=-1)
+            right, left = (World(trial, upstream, side=side, smooth=smooth) for side in (1, -1))
+            self._worlds[number] = right, left
         right, left = self._worlds[number]
         right.trial.meter.terms = 0
         return right, left
@@ -118,21 +117,21 @@ def _worst(arrays: list[tuple[Array, Array]]) -> Kink | None:
     if right.shape != left.shape or not right.size:
         return None
     low, high = np.minimum(left, right), np.maximum(left, right)
-    kinked = high - low > _SLOPES * (1 + np.abs(high))
+    limit = TOLERANCE * (1 + np.abs(high).max())
     beyond = np.maximum(low - stated, stated - high)
-    beyond = np.where(kinked | (beyond > _SLOPES * (1 + np.abs(high).max())), beyond, -np.inf)
+    beyond = np.where((high - low > limit) | (beyond > limit), beyond, -np.inf)
     if np.isneginf(beyond).all():
         return None
     at = np.unravel_index(int(beyond.argmax()), beyond.shape)
-    inside = bool(beyond[at] <= _SLOPES * (1 + abs(high[at])) + TOLERANCE)
-    share = round(float(stated[at] / right[at]), 6) if abs(left[at]) < _SLOPES < abs(right[at]) else None
-    return Kink(float(stated[at]), float(low[at]), float(high[at]), tuple(map(int, at)), inside, share)
+    share = round(float(stated[at] / right[at]), 6) if abs(left[at]) <= limit < abs(right[at]) else None
+    return Kink(
+        float(stated[at]), float(low[at]), float(high[at]), tuple(map(int, at)), bool(beyond[at] <= limit), share
+    )
 
 
-def used_once(head: Formula, world: World) -> bool:
+def used_once(differential: e.Differential, world: World) -> bool:
     """Whether a derivative by an entry of an array goes through a function that is not specified, to a number."""
-    differential = head.expression
-    if not isinstance(differential, e.Differential) or not differential.indices:
+    if not differential.indices:
         return False
     symbols, of = world.symbols, differential.of
     unknown = {key for key, one in symbols.table.items() if one.callable and one.definition is None}

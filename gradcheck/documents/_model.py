@@ -362,7 +362,8 @@ class _Builder:
         keep_inline(items, self.symbols)
         functions = {item.defines.name for item in items if item.defines and item.defines.parameters}
         for item in items:
-            if item.defines and item.defines.name.rstrip("'") in functions - {item.defines.name}:
+            primed = item.defines and item.defines.name.endswith("'")
+            if item.defines and primed and (item.defines.parameters or item.defines.name.rstrip("'") in functions):
                 item.defines = None  # the derivative of a function
             elif item.defines:
                 item.kind = Kind.DEFINITION

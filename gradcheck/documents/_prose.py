@@ -18,6 +18,7 @@ def keep_inline(items: Sequence[Item], symbols: Symbols) -> None:
     defined |= {name.swapcase() for name in defined if len(name) == 1}
     others = [tree for item in items for tree in (item.readable[1:] if item.defines else item.readable)]
     used = {stem(node) for tree in others for _, node in walk(tree)}
+    used |= {name.rstrip("'") for name in defined if name.endswith("'")}
     counted = {part.text for tree in trees for part in _indices(tree)}
     for item in items:
         if not item.statement.display.inline or item.defines is None:

@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.documents import _expression as e
 from gradcheck.documents._errors import Domain, Unsupported
 from gradcheck.documents._functions import picked
+from gradcheck.documents._ordering import place
 from gradcheck.documents._value import Array, Value, contracted, entrywise, masked
 
 if TYPE_CHECKING:
@@ -109,9 +110,8 @@ def _reduced(own: Evaluator, x: e.Reduce, value: Value, masks: Sequence[Value]) 
         return Value(picked(flat, len(names), x.op), names)
     if rest:
         raise Unsupported(f"{x.op} of arrays", x.at)
-    choose = np.argmax if x.op == "argmax" else np.argmin
-    place = np.unravel_index(choose(flat.real, axis=-1), ordered.shape[len(names) :])[0]
-    return Value(full[0].array[place], names)
+    first = np.unravel_index(place(flat, -1, x.op == "argmax"), ordered.shape[len(names) :])[0]
+    return Value(full[0].array[first], names)
 
 
 def _refuse_empty(own: Evaluator, x: e.Reduce, flat: Array, names: tuple[str, ...]) -> None:

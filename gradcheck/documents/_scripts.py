@@ -69,7 +69,9 @@ def items_at(own: Elaborator, value: e.Expression, sub: Node) -> tuple[Node, ...
 
 def primed(own: Elaborator, found: Found, node: Node) -> e.Expression:
     """`\\sigma'`: the derivative of a function where its parameter is."""
-    definition = found.symbol.definition
+    definition, name = found.symbol.definition, found.symbol.key
+    if definition is None and found.symbol.kind != "function":
+        raise Undeclared(name, node.at, f"nothing says what {name} is; let: {name}(x) := ... defines it")
     if definition is None or len(definition.parameters) != 1 or found.items:
         raise Unsupported(f"{write(node)}: a derivative without an argument in parentheses", node.at)
     argument = e.Variable(definition.parameters[0], at=node.at)

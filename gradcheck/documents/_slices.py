@@ -17,6 +17,7 @@ from gradcheck.documents._value import Array, Value
 if TYPE_CHECKING:
     from gradcheck.documents._evaluate import Evaluator
     from gradcheck.documents._symbols import Symbol
+    from gradcheck.documents._world import World
 
 Pairs = dict[int, int]  # axis of the input -> axis of the output
 _FEW = 32  # entries that are quicker probed one by one
@@ -38,9 +39,17 @@ def output_pairs(own: Evaluator, output: str, by: str, step: complex) -> Pairs:
 def independent(own: Evaluator, output: str, by: str, axes: tuple[int, int], step: complex) -> bool:
     """Whether a change within a slice of an input, any of them, changes that slice of an output only.
 
-    `axes`: of the input, of the output.
+    `axes`: of the input, of the output. At kinks a change may do nothing: there it is tried up, down, and beside them.
     """
     world = own.world
+    if world.smooth is None:
+        return _independent(world, output, by, axes, step)
+    tries = ((world.smooth, step), (world, step), (world, -step))
+    return all(_independent(one, output, by, axes, way) for one, way in tries)
+
+
+def _independent(world: World, output: str, by: str, axes: tuple[int, int], step: complex) -> bool:
+    meter = world.trial.meter
     start = world.value(by).array
     axis, other = axes
     places = start.shape[axis]
@@ -49,7 +58,7 @@ def independent(own: Evaluator, output: str, by: str, axes: tuple[int, int], ste
     width = max(1, _LARGEST // start.size)
     for first in range(0, places, width):
         here = np.arange(first, min(first + width, places))
-        own.meter.spend(start.size * len(here))
+        meter.spend(start.size * len(here))
         inside = here.reshape(-1, *[1] * start.ndim) == own_place
         probe = world.probe(start.shape)
         moved = Value(start + step * np.where(inside, direction, 0.0), (probe,))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.documents._assumed import violated
+from gradcheck.documents._compare import TOLERANCE
 from gradcheck.documents._errors import Refusal, Unsupported
 from gradcheck.documents._records import Limit
 from gradcheck.documents._sizes import Size
@@ -228,7 +229,7 @@ def disagreement(tie: Tie, world: World) -> str | None:
         if found.shape != np.shape(output):
             return f"{name}: shape {found.shape}, {tie.op.name} gives {np.shape(output)}"
         gap = np.abs(found - output)
-        if gap.size and gap.max() > 1e-7 * (1 + np.abs(output).max()):
+        if gap.size and gap.max() > TOLERANCE * (1 + np.abs(output).max()):
             worst = tuple(int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
             return f"{name} at {list(worst)}: {found[worst]:.6g}, {tie.op.name} gives {output[worst]:.6g}"
     return None

@@ -34,6 +34,8 @@ class World:
         Where symbols that no override reaches have their values already.
     side : int
         0; or 1 or -1: derivatives are the slopes on that side.
+    smooth : World
+        For a side: values of the same sizes without zeros and ties.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class World:
         parent: World | None = None,
         *,
         side: int = 0,
+        smooth: World | None = None,
     ) -> None:
         self.side = side
+        self.smooth = smooth
         self.trial = trial
         self.symbols = trial.symbols
         self.overrides = dict(overrides or {})
@@ -59,7 +63,7 @@ class World:
 
     def with_values(self, overrides: Mapping[str, Value]) -> World:
         """A world in which some symbols have other values."""
-        return World(self.trial, self.overrides | dict(overrides), self)
+        return World(self.trial, self.overrides | dict(overrides), self, side=self.side)
 
     @property
     def is_complex(self) -> bool:

@@ -1,0 +1,91 @@
+"""Slopes on both sides of a kink are exact, and how small a difference counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcheck.documents import check
+from gradcheck.documents._functions import apply
+from gradcheck.documents._ordering import COMPARISONS, below, place, sign
+from gradcheck.documents._value import Meter, Value
+
+STEP = 1e-30j
+
+
+def _told(*displays: str, text: str = "") -> list[tuple[str, str]]:
+    shown = "\n\n".join(f"$$\n{one}\n$$" for one in displays)
+    return [(result.verdict.value, result.message) for result in check(f"{text}\n\n{shown}\n").results]
+
+
+def test_a_step_up_is_more_and_a_step_down_is_less() -> None:
+    at = np.array([1.0, 1.0, 2.0])
+    assert below(at, at + STEP).tolist() == [True] * 3
+    assert below(at + STEP, at).tolist() == [False] * 3
+    assert below(at - STEP, at).tolist() == [True] * 3
+    assert sign(np.array([STEP, -STEP, 3 - STEP, 0j])).tolist() == [1.0, -1.0, 1.0, 0.0]
+
+
+def test_what_rounding_keeps_apart_is_decided_by_the_step() -> None:
+    noisy = np.array(0.1 + 0.2)
+    assert below(noisy, 0.3 + STEP)
+    assert COMPARISONS["\\geq"](0.3 + STEP, noisy)
+    assert not below(noisy, np.array(0.3))
+
+
+@pytest.mark.parametrize(("step", "largest", "where"), [(STEP, True, 2), (-STEP, True, 0), (-STEP, False, 2)])
+def test_the_first_of_tied_entries_that_a_step_leaves_in_front_is_taken(step: complex, largest: bool, where: int) -> None:
+    array = np.array([1.0, 1.0, 1.0, 1.0], dtype=complex)
+    array[2] += step
+    assert place(array, 0, largest) == where
+
+
+@pytest.mark.parametrize(
+    ("name", "up", "down"), [("relu", 1.0, 0.0), ("abs", 1.0, -1.0), ("normmax", 1.0, -1.0), ("max", 1.0, 0.0)]
+)
+def test_the_slope_on_either_side_is_exact(name: str, up: float, down: float) -> None:
+    zero = Value(np.zeros(1))
+    others = [Value(np.zeros(1))] if name == "max" else []
+
+    def slope(side: int) -> float:
+        moved = Value(zero.array + side * STEP)
+        return float((apply(name, [moved, *others], Meter(), 0).array.imag / (side * STEP.imag)).reshape(-1)[0])
+
+    assert (slope(1), slope(-1)) == (up, down)
+
+
+def test_slopes_at_a_kink_that_steps_of_the_argument_cannot_show_are_taken_from_differences() -> None:
+    claim = r"\frac{dy}{dx} = \begin{cases} 1 & x > 0 \\ -1 & x < 0 \\ %s & x = 0 \end{cases}"
+    told = _told(r"y = \sqrt{x^2}", claim % "0", claim % "2")
+    assert [verdict for verdict, _ in told] == ["DEF", "CONVENTION", "FAIL"]
+    assert "the slopes are -1 and 1" in told[1][1]
+
+
+def test_a_slope_that_is_off_at_a_kink_by_a_little_is_wrong() -> None:
+    claim = r"\frac{dy}{dx} = \begin{cases} 1 & x \geq 0 \\ 0 & x < 0 \end{cases}"
+    slightly = claim.replace("1 &", r"(1 + 10^{-8} [x = 0]) &")
+    verdicts = [verdict for verdict, _ in _told(r"y = \max(0, x)", claim, slightly)]
+    assert verdicts == ["DEF", "CONVENTION", "FAIL"]
+
+
+def test_a_primed_function_at_a_kink_may_have_any_slope_between_both() -> None:
+    told = _told("f(x) = \\max(0, x)", "f'(x) = [x > 0]", r"f'(x) = [x \geq 0]", "f'(x) = [x > 0] - [x = 0]")
+    assert [verdict for verdict, _ in told] == ["DEF", "CONVENTION", "CONVENTION", "FAIL"]
+
+
+def test_a_small_constant_in_the_wrong_place_is_found() -> None:
+    right = r"\frac{\partial u}{\partial v} = -\frac{m}{2 \sqrt{v} (\sqrt{v} + 10^{-8})^2}"
+    wrong = r"\frac{\partial u}{\partial v} = -\frac{m}{2 \sqrt{v} (\sqrt{v + 10^{-8}})^2}"
+    told = _told(r"u = \frac{m}{\sqrt{v} + 10^{-8}}", right, wrong, text="<!-- gradcheck positive: v -->")
+    assert [verdict for verdict, _ in told] == ["DEF", "PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [("2 x", "PASS"), ("3 x", "FAIL")])
+def test_a_derivative_with_a_prime_is_of_the_function_that_the_text_defines(slope: str, verdict: str) -> None:
+    assert _told(f"f'(x) = {slope}", text="Let $f(x) = x^2$ be given.")[0][0] == verdict
+
+
+def test_a_primed_function_that_nothing_defines_is_not_defined_by_its_derivative() -> None:
+    [(verdict, message)] = _told("f'(x) = 2 x")
+    assert verdict == "UNDECLARED"
+    assert "let: f(x) := ..." in message
