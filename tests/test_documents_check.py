@@ -138,6 +138,23 @@ def test_the_worst_entry_of_a_failure_is_given() -> None:
     assert len(failure.index or ()) == 2
 
 
+@pytest.mark.parametrize(
+    ("formulas", "message", "index"),
+    [
+        ((r"y = x^2", r"\frac{dy}{dx} = 3 x"), "the values differ in 16 of 16 samples", ()),
+        ((r"y = \max(0, x)", r"\frac{dy}{dx} = 2 [x = 0] + [x > 0]"), "at a kink 2 is stated", ()),
+        ((r"M = \begin{bmatrix} a & b \\ b & a \end{bmatrix} = \begin{bmatrix} a & b \\ a & a \end{bmatrix}",),
+         "1 of 4 entries differ", (1, 0)),
+        ((r"s = \sum_n x_n^2", r"s = 2 \sum_n x_n^2"), "the values differ;", ()),
+    ],
+)  # fmt: skip
+def test_a_number_has_no_entries_and_no_index(formulas: tuple[str, ...], message: str, index: tuple[int, ...]) -> None:
+    failure = check("".join(f"$$\n{formula}\n$$\n" for formula in formulas)).results[-1]
+    assert failure.verdict == "FAIL"
+    assert failure.message.startswith(message)
+    assert failure.index == index
+
+
 def test_a_search_finds_the_cause_and_suggests_a_correction() -> None:
     report = check(LINEAR.replace("STATED", r"\frac{\partial L}{\partial x} = -g w^\top"))
     assert report.results[1].cause == "sign"

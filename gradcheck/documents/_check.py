@@ -11,7 +11,7 @@ from gradcheck.documents._beyond import said_of, with_zeros
 from gradcheck.documents._branches import tried, with_untaken
 from gradcheck.documents._classify import EQUALITIES, Item, Kind, is_stand_in, is_unspecified
 from gradcheck.documents._clock import TimeUp, heed
-from gradcheck.documents._compare import Outcome, number, refuse_misfit, same
+from gradcheck.documents._compare import Outcome, index_of, number, refuse_misfit, same
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._entrywise import entrywise
@@ -381,8 +381,8 @@ class Checker:
     ) -> Result:
         worst = next(one for one in outcomes if not one.agrees)
         at = worst.worst
-        message = f"{int(worst.wrong.sum())} of {worst.gaps.size} entries differ"
-        figures = {"stated": number(worst.stated[at]), "numerical": number(worst.numerical[at]), "index": at}
+        message, index = worst.difference, index_of(at, worst.names)
+        figures = {"stated": number(worst.stated[at]), "numerical": number(worst.numerical[at]), "index": index}
         for one in before:
             if one.result.verdict is Verdict.FAIL and same(one.outcomes, outcomes):
                 return self._result(item, member, Verdict.FAIL, message, cause="inherited", **figures)

@@ -13,6 +13,7 @@ from gradcheck.documents._evaluate import Evaluator, evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._match import aligned, is_jacobian, pulled_back, reshaped
 from gradcheck.documents._records import Limit
+from gradcheck.documents._trial import SAMPLE
 from gradcheck.documents._value import Array, Value, masked
 from gradcheck.documents._world import World
 
@@ -53,13 +54,32 @@ class Outcome:
 
     @property
     def worst(self) -> tuple[int, ...]:
-        """The index of the entry that is most off."""
+        """The position of the entry that is most off."""
         return tuple(int(k) for k in np.unravel_index(int(np.nanargmax(self.gaps)), self.gaps.shape))
+
+    @property
+    def difference(self) -> str:
+        """How many entries differ; of a number, in how many of its samples."""
+        wrong, axes = self.wrong, tuple(range(len(self.names)))
+        samples = tuple(axis for axis in axes if self.names[axis] == SAMPLE)
+        if wrong.ndim > len(samples):
+            entries: Array = np.asarray(wrong.any(axis=samples))
+            return f"{int(entries.sum())} of {entries.size} entries differ"
+        return f"the values differ in {int(wrong.sum())} of {wrong.size} samples" if samples else "the values differ"
 
     def interior(self, border: int) -> Outcome:
         """Without what is near the border of any axis."""
-        cut = tuple(slice(border, size - border) if size > 2 * border else slice(0, 0) for size in self.stated.shape)
+        whole = [axis for axis, name in enumerate(self.names) if name == SAMPLE]
+        cut = tuple(
+            slice(None) if axis in whole else slice(border, size - border) if size > 2 * border else slice(0, 0)
+            for axis, size in enumerate(self.stated.shape)
+        )
         return Outcome(self.stated[cut], self.numerical[cut], self.names, self.reshaped, self.terms)
+
+
+def index_of(position: tuple[int, ...], names: Sequence[str]) -> tuple[int, ...]:
+    """The index of an entry: its position, without that among the samples."""
+    return tuple(k for axis, k in enumerate(position) if tuple(names[axis : axis + 1]) != (SAMPLE,))
 
 
 def compared(head: Formula, member: Formula, world: World, value: Value | None = None) -> Outcome:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck.documents._compare import Outcome
 from gradcheck.documents._proportions import CLOSE, ratio
+from gradcheck.documents._trial import SAMPLE
 from gradcheck.documents._value import Array
 
 ENOUGH = 6  # entries that a claim about where they are must rest on
@@ -76,6 +77,8 @@ def _trials(outcomes: Sequence[Outcome], parity: str) -> str:
 
 def _places(outcomes: Sequence[Outcome], names: Mapping[str, str]) -> str:
     """Which entries are wrong: on a diagonal or off it, at a border."""
+    if any(SAMPLE in one.names for one in outcomes):
+        return ""
     wrong = [one.wrong for one in outcomes]
     labels = [names.get(label, "") for label in outcomes[0].names]
     labels += [""] * (wrong[0].ndim - len(labels))

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._branches import reached
-from gradcheck.documents._compare import TOLERANCE, compared, restricted
+from gradcheck.documents._compare import TOLERANCE, compared, index_of, restricted
 from gradcheck.documents._errors import Refusal, Wrong
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
@@ -105,15 +105,14 @@ def apart_at_ties(head: Formula, member: Formula, kinks: Kinks) -> str | None:
     return None
 
 
-def _pair(value: Value, stated: Value, world: World) -> tuple[Array, Array]:
+def _pair(value: Value, stated: Value, world: World) -> tuple[Array, Array, tuple[str, ...]]:
     if is_jacobian(value) and stated.shape != value.shape:
         value, stated = pulled_back(value, stated, np.ones(value.shape[: value.split]), world.trial.meter)
-    one, other, _ = aligned(value, stated)
-    return one, other
+    return aligned(value, stated)
 
 
-def _worst(arrays: list[tuple[Array, Array]]) -> Kink | None:
-    (right, stated), (left, _) = arrays
+def _worst(arrays: list[tuple[Array, Array, tuple[str, ...]]]) -> Kink | None:
+    (right, stated, names), (left, _, _) = arrays
     if right.shape != left.shape or not right.size:
         return None
     low, high = np.minimum(left, right), np.maximum(left, right)
@@ -124,9 +123,8 @@ def _worst(arrays: list[tuple[Array, Array]]) -> Kink | None:
         return None
     at = np.unravel_index(int(beyond.argmax()), beyond.shape)
     share = round(float(stated[at] / right[at]), 6) if abs(left[at]) <= limit < abs(right[at]) else None
-    return Kink(
-        float(stated[at]), float(low[at]), float(high[at]), tuple(map(int, at)), bool(beyond[at] <= limit), share
-    )
+    index = index_of(tuple(map(int, at)), names)
+    return Kink(float(stated[at]), float(low[at]), float(high[at]), index, bool(beyond[at] <= limit), share)
 
 
 def used_once(differential: e.Differential, world: World) -> bool:

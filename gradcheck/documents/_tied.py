@@ -231,7 +231,8 @@ def disagreement(tie: Tie, world: World) -> str | None:
         gap = np.abs(found - output)
         if gap.size and gap.max() > TOLERANCE * (1 + np.abs(output).max()):
             worst = tuple(int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
-            return f"{name} at {list(worst)}: {found[worst]:.6g}, {tie.op.name} gives {output[worst]:.6g}"
+            place = f" at {list(worst)}" if worst else ""
+            return f"{name}{place}: {found[worst]:.6g}, {tie.op.name} gives {output[worst]:.6g}"
     return None
 
 
