@@ -118,6 +118,8 @@ def classified(item: Item, symbols: Symbols) -> Kind:
         return Kind.UPDATE
     if isinstance(item.head, Node) and item.rights and is_descent(item.head, item.rights[0][1]):
         return Kind.UPDATE
+    if relations[0] == ":=" and plain(item.head) and any(_has(tree, item.head) for _, tree in item.rights[:1]):
+        return Kind.UPDATE
     if not all(relation in EQUALITIES for relation in relations):
         spaces = [space_axes(member.text) for member in item.statement.members[1:]]
         equal = relations[0] in EQUALITIES
@@ -129,6 +131,10 @@ def classified(item: Item, symbols: Symbols) -> Kind:
     if isinstance(head, Node) and symbols.size(head) is not None and not symbols.find(head):
         return Kind.SHAPE
     return Kind.CLAIM
+
+
+def _has(tree: object, part: object) -> bool:
+    return isinstance(tree, Node) and any(node == part for _, node in walk(tree))
 
 
 def is_descent(head: Node, right: object) -> bool:

@@ -12,7 +12,7 @@ from gradcheck.documents import _expression as e
 from gradcheck.documents._errors import Outside, Refusal
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._records import Limit
-from gradcheck.documents._symbols import within
+from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tied import overrides, trial_of
 from gradcheck.documents._world import World, keys_in
 
@@ -94,7 +94,7 @@ class Draws:
     def _world(self, number: int, domain: str = "real", edges: tuple[float, ...] = (), spread: float = 1.0) -> World:
         """A trial in which the defined arrays have entries, if there is one."""
         symbols = self.block.symbols
-        symbols = symbols if domain == "real" else within(symbols, domain)
+        symbols = symbols if domain == "real" else _within(symbols, domain)
         found: list[tuple[int, World]] = []
         for attempt in range(_ATTEMPTS if symbols.dims else 1):
             trial = trial_of(symbols, self.block.ties, self.seed, number + 7919 * attempt, edges=edges, spread=spread)
@@ -117,6 +117,16 @@ class Draws:
             except (Refusal, Limit, ValueError):
                 continue
         return found
+
+
+def _within(symbols: Symbols, domain: str) -> Symbols:
+    """The same symbols, those that may be any number drawn from a smaller domain: "positive", "definite", "unit"."""
+    new = symbols.copy()
+    kinds = {"real": domain} | ({"symmetric": "covariance"} if domain == "definite" else {})
+    for key, one in new.table.items():
+        if one.kind in kinds and one.definition is None:
+            new.table[key] = replace(one, kind=kinds[one.kind])
+    return new
 
 
 def _counts(expression: e.Expression) -> bool:

@@ -361,6 +361,9 @@ class Elaborator:
         """A symbol with what is left of its scripts."""
         key, rank = found.symbol.key, self.symbols.rank(found.symbol)
         found = with_upper_indices(found, rank)
+        above = found.sup.body if isinstance(found.sup, Group) and found.sup.kind == "(" else None
+        if above is not None and rank and not found.items and self.known_index(above):
+            found = replace(found, items=(above,), sup=None)
         variable = e.Variable(key, at=node.at)
         if found.primes:
             return primed(self, found, node)

@@ -16,7 +16,7 @@ _LETTER_WORDS = r"""
 \alpha \beta \gamma \delta \epsilon \varepsilon \zeta \eta \theta \vartheta \iota \kappa \varkappa \lambda \mu \nu \xi
 \omicron \pi \varpi \rho \varrho \sigma \varsigma \tau \upsilon \phi \varphi \chi \psi \omega \Gamma \Delta \Theta
 \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega \ell \partial \nabla \infty \top \dots \star \prime \emptyset
-\varnothing \vdots \ddots \wedge \dagger \bot \imath \jmath \hbar \aleph
+\varnothing \vdots \ddots \wedge \dagger \bot \imath \jmath \hbar \aleph \bullet
 """
 _FUNCTION_WORDS = (
     r"\exp \log \ln \tanh \sinh \cosh \coth \sin \cos \tan \cot \sec \csc \arcsin \arccos \arctan \det \arg \max \min"

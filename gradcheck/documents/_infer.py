@@ -85,21 +85,23 @@ def infer_shapes(
     for key, use in usage.uses.items():
         known = symbols.symbol(key)
         if use.subscripts and not (known and known.axes is not None):
-            ranks[key] = Counter(len(split) for _, split in use.subscripts).most_common(1)[0][0]
+            counts = Counter(len(split) for _, split in use.subscripts)
+            ranks[key] = max(counts) if key in symbols.families else counts.most_common(1)[0][0]
+    _samples(symbols, ranks, axes)
     _declared_axes(symbols, formulas, axes)
     for name, (lower, upper) in symbols.ranges.items():
         for number in range(len(formulas)) if lower is None and not upper.arguments else ():
             axes.name((number, name), str(upper))
+    for number, name, _, sup in usage.bounds:
+        size = None if sup is None else upper_size(sup, symbols.base)
+        if size is not None:
+            axes.name((number, name), size)
     windows = Windows(symbols, axes, usage.bounds, {key: usage.uses[key].subscripts for key in ranks})
     for key, rank in ranks.items():
         for number, split in usage.uses[key].subscripts:
             for axis, item in enumerate(split[:rank]):
                 if isinstance(item, _ATOMS) and (key, axis) not in windows.sums:
                     axes.join((key, axis), (number, key_of(item)))
-    for number, name, _, sup in usage.bounds:
-        size = None if sup is None else _upper(sup, symbols.base)
-        if size is not None:
-            axes.name((number, name), size)
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
     for number, member, owner in _memberships(formulas):
@@ -137,6 +139,20 @@ def infer_shapes(
         if use.matrix and key not in defined and not symbols.symbol(key) and other is not None:
             symbols.alias(key, other)
     return Inferred(frozenset(found), loose)
+
+
+def _samples(symbols: Symbols, ranks: dict[str, int], axes: Axes) -> None:
+    """Samples of x have its axes behind their number."""
+    for key, of in symbols.samples.items():
+        known = symbols.symbol(of)
+        own = known.axes if known is not None else None
+        rank = len(own) if own is not None else ranks.get(of, 0)
+        if key in ranks:
+            ranks[key] = max(ranks[key], 1 + rank)
+            for axis in range(rank):
+                axes.join((key, 1 + axis), (of, axis))
+                if own is not None:
+                    axes.name((of, axis), str(own[axis]))
 
 
 def _is_found(key: str, symbols: Symbols) -> bool:
@@ -252,8 +268,10 @@ def _other_case(key: str, symbols: Symbols, defined: set[str]) -> str | None:
     return None
 
 
-def _upper(sup: Node, base: int) -> str | None:
+def upper_size(sup: Node, base: int) -> str | None:
     """The size of an index that counts up to `sup`."""
+    if isinstance(sup, Name) and not base:
+        return f"{write(sup)}+1"
     if isinstance(sup, Sum) and len(sup.terms) == 2 and sup.signs == ("", "-") and sup.terms[1] == Number("1"):
         return write(sup.terms[0]) if base == 0 and isinstance(sup.terms[0], Name) else None
     return write(sup) if base == 1 and isinstance(sup, Name) else None

@@ -62,14 +62,14 @@ class Labels:
             key: at for key, uses in self.subscripts.items() if key not in bare and (at := _rows(uses)) is not None
         }
         self.from_zero = any(isinstance(node, Relation) and node.operands[-1] == Number("0") for node in nodes)
-        self.counted = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
+        self.counted = {name for node in nodes if isinstance(node, Big) for name in counted(node)}
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
         self.apart = _families(defined, nodes, self.counted)
         self.signed = {_signed(head) for head in heads if isinstance(head, Script) and head.sup in _SIGNS}
         self.indices = self.counted | {
             name for head in defined for key, name in _left_indices(head) if key not in self.apart
         }
-        self.values = {name for trees in formulas for tree in trees for name in _values(tree)} - self.indices
+        self.values = {name for trees in formulas for tree in trees for name in values_in(tree)} - self.indices
 
     def applied(self, tree: Node) -> Node:
         """A tree with each such name as one `Name`."""
@@ -177,7 +177,8 @@ def _is_base(node: Script) -> bool:
     return node.sub is not None and is_letter(node.base) and (single or key_of(node.base) not in _UNITS)
 
 
-def _counted(node: Big) -> Iterator[str]:
+def counted(node: Big) -> Iterator[str]:
+    """The letters below and above a big operator."""
     for item in (*items_of(node.sub), *items_of(node.sup)):
         yield from (part.text for _, part in walk(item) if isinstance(part, Name))
 
@@ -209,22 +210,22 @@ def _left_indices(head: Node) -> Iterator[tuple[str, str]]:
             yield from ((key_of(node.base), part.text) for _, part in walk(node.sub) if isinstance(part, Name))
 
 
-def _values(tree: Node) -> Iterator[str]:
+def values_in(tree: Node) -> Iterator[str]:
     """The letters that stand for values: in no subscript, comparison in brackets, or list of arguments."""
     match tree:
         case Name(text=text):
             yield from (text, text.partition("_{")[0])
         case Script(base=base, sup=sup):
             for part in (base, sup):
-                yield from () if part is None else _values(part)
+                yield from () if part is None else values_in(part)
         case Accent():
             return
         case Big(body=body):
-            yield from () if body is None else _values(body)
+            yield from () if body is None else values_in(body)
         case Group(kind="[" | "\\{", body=Relation()) | Group(kind="(", body=List()):
             return
         case Derivative(by=by):
-            yield from _values(by)
+            yield from values_in(by)
         case _:
             for child in children(tree):
-                yield from _values(child)
+                yield from values_in(child)

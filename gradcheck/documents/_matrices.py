@@ -7,12 +7,29 @@ demand to be equal are one. Only definitions count: what is claimed may be wrong
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from gradcheck.documents._heads import Head
+from gradcheck.documents._infer import upper_size
 from gradcheck.documents._scripts import TRANSPOSED
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Fraction, Group, Name, Node, Product, Root, Script, Sum, Word, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Fraction,
+    Group,
+    Name,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Root,
+    Script,
+    Sum,
+    Word,
+    walk,
+)
 from gradcheck.documents._usage import is_letter
 from gradcheck.documents._write import write
 
@@ -20,6 +37,7 @@ Shape = tuple[str, ...]
 _ENTRYWISE = ("\\odot", "\\circ")
 _ONES = ("\\mathbf{1}", "\\mathbb{1}")
 _OF_SQUARE = ("tr", "\\tr", "\\text{tr}", "\\operatorname{tr}", "Tr", "\\Tr", "\\det", "det", "trace")
+_COUNTS = {"m", "n", "M", "N", "B", "T"}
 _PASSES = 3
 
 
@@ -44,31 +62,56 @@ def declare_matrices(
     pairs = {key for key in indexed if _is_capital(key) and _counts(nodes, key) == {2}}
     indexed |= {key.swapcase() for key in indexed if len(key) == 1}
     equations = [
-        (head.name, trees[1])
+        (head, trees[1])
         for trees, head in zip(formulas, heads, strict=True)
-        if head and len(trees) > 1 and not head.indices and not head.parameters and head.name not in indexed
+        if head and len(trees) > 1 and head.name not in indexed
+        if not head.indices or (head.name in symbols.samples and len(head.indices) == 1)
     ]
-    matrices = pairs.intersection(name for _, tree in equations for name in _capitals(tree))
-    solver = _Solver(symbols, {*defined, *(indexed - matrices)}, [tree for _, tree in equations])
+    written = [tree for _, tree in equations]
+    matrices = pairs.intersection(name for tree in written for name in _capitals(tree))
+    vectors = {key for tree in written for key in _transposed(tree) if _counts(nodes, key) == {1}}
+    bounds = {key_of(node.sup) for node in nodes if isinstance(node, Big) and node.sup is not None}
+    solver = _Solver(symbols, {*defined, *(indexed - matrices - vectors)}, written, bounds)
+    defining = [node for trees, head in zip(formulas, heads, strict=True) if head for t in trees for _, node in walk(t)]
+    solver.shapes = {key: (size,) for key in sorted(vectors) if (size := _size_along(defining, key, symbols.base))}
     try:
         for _ in range(_PASSES):
-            for name, tree in equations:
-                shape = solver.shape(tree)
+            for head, tree in equations:
+                with solver.within(head):
+                    shape = solver.shape(tree)
                 if shape is not None:
-                    solver.assign(name, shape)
+                    solver.assign(head.name, shape)
     except _Clash:
         return frozenset()
     return frozenset(solver.declared())
 
 
 class _Solver:
-    def __init__(self, symbols: Symbols, defined: Collection[str], trees: Sequence[Node]) -> None:
+    def __init__(
+        self, symbols: Symbols, defined: Collection[str], trees: Sequence[Node], bounds: Collection[str]
+    ) -> None:
         self.symbols = symbols
         self.defined = defined
         self.shapes: dict[str, Shape] = {}
         self.same: dict[str, str] = {}
         self.count = 0
-        self.matrices = {name for tree in trees for name in _capitals(tree)} - _divisors(trees)
+        divisors = _divisors(trees)
+        self.matrices = {name for tree in trees for name in _capitals(tree)} - divisors
+        self.counts: dict[str, str] = {
+            key: ""
+            for key in sorted(divisors & _COUNTS - {*defined, *bounds})
+            if symbols.symbol(key) is None and key not in symbols.dims
+        }
+        self.functions: dict[str, tuple[str, ...]] = {}
+        self.local: dict[str, str] = {}
+
+    @contextmanager
+    def within(self, head: Head) -> Iterator[None]:
+        """In a definition, whose parameters stand for any arguments."""
+        self.local = {key: f"{key} of {head.name}" for key in head.parameters}
+        self.functions |= {head.name: head.parameters} if head.parameters else {}
+        yield
+        self.local = {}
 
     def fresh(self) -> str:
         self.count += 1
@@ -88,31 +131,43 @@ class _Solver:
         return one
 
     def assign(self, name: str, shape: Shape) -> None:
+        name = self.local.get(name, name)
         if name not in self.shapes:
             self.shapes[name] = shape
         elif len(self.shapes[name]) == len(shape):
             self.unify(self.shapes[name], shape)
 
+    def _key(self, node: Node) -> str:
+        """The key of a name; of a sample, that of what it is a sample of."""
+        found = self.symbols.find(node) if isinstance(node, Script) else None
+        return key_of(node) if found is None else self.symbols.samples.get(found.symbol.key, key_of(node))
+
     def _known(self, node: Node) -> Shape | None:
         found = self.symbols.find(node)
+        if found is not None and found.symbol.key in self.symbols.samples and len(found.items) == 1:
+            return self.shapes.get(self._key(node))
         if found is not None and found.items:
             return ()
         symbol = found.symbol if found else None
         if symbol is not None and symbol.axes is not None:
             return tuple(map(str, symbol.axes))
-        key = symbol.key if symbol else key_of(node)
-        if key not in self.shapes and key in self.matrices and key not in self.defined and symbol is None:
-            self.shapes[key] = (self.fresh(), self.fresh())
-        return self.shapes.get(key)
+        key = symbol.key if symbol else self._key(node)
+        own = self.local.get(key, key)
+        if own not in self.shapes and key in self.matrices and key not in self.defined and symbol is None:
+            self.shapes[own] = (self.fresh(), self.fresh())
+        return () if key in self.counts else self.shapes.get(own)
 
-    def _is_open(self, node: Node) -> bool:
-        """Whether it is a small Latin letter of which nothing is known."""
-        if not isinstance(node, Name | Accent) or not is_letter(node) or self._known(node) is not None:
+    def _is_open(self, node: Node, greek: bool = False) -> bool:
+        """Whether it is a small letter of which nothing is known, or a sample of one."""
+        sampled = self._key(node) != key_of(node)
+        if not (sampled or (isinstance(node, Name | Accent) and is_letter(node))) or self._known(node) is not None:
             return False
-        letter = key_of(node).partition("_")[0]
+        key = self._key(node)
+        letter = key.partition("_")[0]
         plain = letter.rpartition("{")[2].rstrip("}") if letter[:1] == "\\" else letter
-        unknown = self.symbols.find(node) is None and self.symbols.size(node) is None
-        return unknown and len(plain) == 1 and plain.islower() and key_of(node) not in self.defined
+        unknown = sampled or (self.symbols.find(node) is None and self.symbols.size(node) is None)
+        small = plain.islower() and (len(plain) == 1 or (greek and plain[:1] == "\\"))
+        return unknown and small and key not in self.defined
 
     def shape(self, node: Node) -> Shape | None:
         """The shape of an expression; a row is ("1", n); None where it is not known."""
@@ -123,13 +178,15 @@ class _Solver:
                 return self._known(node)
             case Script(base=base, sub=None, sup=sup, primes=0) if sup is not None and write(sup) in TRANSPOSED:
                 inner = self.shape(base)
-                if inner is None and self._is_open(base):
+                if inner is None and self._is_open(base, greek=True):
                     inner = (self.fresh(),)
-                    self.assign(key_of(base), inner)
+                    self.assign(self._key(base), inner)
                 return None if inner is None else ("1", *inner) if len(inner) == 1 else inner[::-1]
             case Script(base=Group(kind="\\|", body=body)) | Group(kind="\\|", body=body):
                 self.shape(body)
                 return ()
+            case Script() if self._key(node) != key_of(node):
+                return self._known(node)
             case Script(base=base, sub=None) if not isinstance(base, Group):
                 return self._known(node) or self.shape(base)
             case Group(kind="(" | "[" | "{", body=body):
@@ -138,8 +195,11 @@ class _Solver:
                 return self._sum(terms)
             case Product():
                 return self._product(node)
-            case Fraction(over=over):
-                return self.shape(over) or None
+            case Number():
+                return ()
+            case Fraction(over=over, under=under):
+                shape = self.shape(over)
+                return shape if shape or self.shape(under) == () else None
             case Root(body=body):
                 return self.shape(body)
         return None
@@ -151,7 +211,7 @@ class _Solver:
             if largest is not None and shape is not None and len(shape) == len(largest) and "1" not in shape:
                 self.unify(largest, shape)
             if largest is not None and shape is None and self._is_open(term):
-                self.assign(key_of(term), largest[-1:])
+                self.assign(self._key(term), largest[-1:])
         return largest
 
     def _product(self, node: Product) -> Shape | None:
@@ -160,6 +220,7 @@ class _Solver:
         for factor in factors:
             if _is_norm(factor):
                 self.shape(factor)
+        divisors = [part for factor in factors if isinstance(factor, Fraction) for part in _divisors([factor])]
         for k, factor in enumerate(factors):
             operator = node.operators[k - 1] if k else ""
             if isinstance(factor, Group) and k and self._is_function(factors[k - 1]) and not operator:
@@ -168,20 +229,37 @@ class _Solver:
                 shape = self._called(factor, self.shape(factors[k + 1]))
             else:
                 shape = self.shape(factor)
-            if shape is None and self._is_open(factor) and total and len(total) == 2:
+            if shape is None and total and len(total) == 2 and self._is_open(factor, greek=operator == ""):
                 shape = (self.root(total[1]),) if operator == "" else total if operator in _ENTRYWISE else None
                 if shape is not None:
-                    self.assign(key_of(factor), shape)
+                    self.assign(self._key(factor), shape)
             if shape is None and self._is_open(factor) and total and operator in _ENTRYWISE:
                 shape = total
-                self.assign(key_of(factor), shape)
+                self.assign(self._key(factor), shape)
             if shape is None or total is None:
                 return None
+            if counted := self._counted(factor, total, shape):
+                self.counts |= {key: counted for key in divisors if self.counts.get(key) == ""}
             total = self._times(total, shape, operator)
         return total
 
+    def _counted(self, factor: Node, before: Shape, shape: Shape) -> str:
+        """The size that a divisor of a product counts: of a vector in a norm, or what a product sums over."""
+        if _is_norm(factor):
+            body = factor.base.body if isinstance(factor, Script) and isinstance(factor.base, Group) else factor
+            return next(iter(self.shape(body.body if isinstance(body, Group) else body) or ()), "")
+        return shape[0] if len(before) == 2 and shape else ""
+
     def _called(self, function: Node, shape: Shape | None) -> Shape | None:
-        """What a function gives: a number for a trace or a determinant, of what is square; else the same shape."""
+        """What a function gives: a number for a trace or a determinant, of what is square; what its definition has;
+        else the same shape.
+        """
+        name = key_of(function)
+        parameter = self.shapes.get(f"{self.functions[name][0]} of {name}") if name in self.functions else None
+        if parameter is not None and shape is not None:
+            if len(parameter) == len(shape):
+                self.unify(parameter, shape)
+            return self.shapes.get(name)
         if key_of(function) not in _OF_SQUARE or shape is None or len(shape) != 2:
             return shape
         self.unify(shape[:1], shape[1:])
@@ -189,6 +267,8 @@ class _Solver:
 
     def _is_function(self, node: Node) -> bool:
         if isinstance(node, Word):
+            return True
+        if key_of(node) in self.functions:
             return True
         found = self.symbols.find(node) if isinstance(node, Name) else None
         called = found is not None and found.symbol.callable
@@ -211,6 +291,16 @@ class _Solver:
 
     def declared(self) -> Iterator[str]:
         names: dict[str, str] = {}
+        for key, size in self.counts.items():
+            root = self.root(size)
+            if root[:1] == "?":
+                self.same[root] = self.symbols.dim(key)
+            elif root:
+                self.symbols.dim(key, root)
+            else:
+                yield self.symbols.declare(key, (), "positive")
+        for key in [key for key in self.shapes if " of " in key]:
+            self.shapes.setdefault(key.partition(" of ")[0], self.shapes.pop(key))
         for key, shape in self.shapes.items():
             if key in self.defined or self.symbols.symbol(key) is not None:
                 continue
@@ -235,6 +325,28 @@ def _capitals(tree: Node) -> Iterator[str]:
                     yield from (name for name in (_letter(first), _letter(second)) if _is_capital(name))
         elif isinstance(node, Script) and node.sup is not None and write(node.sup) in TRANSPOSED:
             yield from (name for name in (_letter(node),) if _is_capital(name))
+
+
+def _size_along(nodes: Sequence[Node], key: str, base: int) -> str:
+    """The size that sums over the index of a letter count up to; "" where there is none."""
+    below = [node.sub for node in nodes if isinstance(node, Script) and node.sub and key_of(node.base) == key]
+    indices = {item for sub in below for item in items_of_subscript(sub)[0]}
+    for node in nodes:
+        counted = node.sub.operands if isinstance(node, Big) and isinstance(node.sub, Relation) else ()
+        if isinstance(node, Big) and node.sup is not None and counted[1:] == (Number(str(base)),):
+            size = upper_size(node.sup, base) if counted[0] in indices else None
+            if size is not None:
+                return size
+    return ""
+
+
+def _transposed(tree: Node) -> Iterator[str]:
+    """Letters without an index that are transposed, and those behind them."""
+    for _, node in walk(tree):
+        if isinstance(node, Product):
+            for first, second in zip(node.factors, node.factors[1:], strict=False):
+                if isinstance(first, Script) and first.sup is not None and write(first.sup) in TRANSPOSED:
+                    yield from filter(None, (_letter(first), _letter(second)))
 
 
 def _counts(nodes: Sequence[Node], key: str) -> set[int]:

@@ -352,7 +352,8 @@ class Parser:
             self.k += 1
         else:
             self.expect(closing)
-        return Group(kind, body, at=opening.at)
+        twice = kind == "|" and isinstance(body, Group) and body.kind == "|"  # ||x||
+        return Group("\\|" if twice else kind, body.body if twice else body, at=opening.at)
 
     def _braces(self, opening: Token) -> Node:
         body = self.items(frozenset({"}"}))

@@ -108,6 +108,11 @@ def key_of(node: Node) -> str:
     return write(_plain(node))
 
 
+def samples_of(key: str) -> str:
+    """The key of the array that has all of the samples `x^{(i)}` of a name."""
+    return f"{key}^{{(\\bullet)}}"
+
+
 def is_named(node: Node) -> bool:
     """Whether a node may be a name, with scripts or without: no brackets, no numbers."""
     while isinstance(node, Script):
@@ -140,6 +145,8 @@ class Symbols:
         Whether repeated indices are summed.
     families
         Keys of arrays whose first index counts vectors or matrices, as in `x_i \\in \\mathbb{R}^d`.
+    samples
+        The keys of arrays of samples, with the name that each is a sample of.
     assumed
         Relations that the sizes fulfil.
     doubts
@@ -156,6 +163,7 @@ class Symbols:
     aliases: dict[str, str] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     families: frozenset[str] = frozenset()
+    samples: dict[str, str] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
     assumed: tuple[tuple[Size, str, Size], ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
@@ -325,6 +333,12 @@ class Symbols:
             return next((Found(found) for found in map(self.symbol, spellings(node)) if found), None)
         if not is_named(node):
             return None
+        if (
+            isinstance(node.sup, Group)
+            and node.sup.kind == "("
+            and (samples := samples_of(key_of(node.base))) in self.samples
+        ):
+            return Found(self.table[samples], (node.sup.body, *items_of_subscript(node.sub)[0]), commas=True)
         if isinstance(node.base, Script) and not (node.base.sub is not None and node.sub is not None):
             inner = self.find(node.base)
             if inner and not inner.items and inner.sup is None and not inner.primes:
@@ -366,16 +380,6 @@ class Symbols:
         if isinstance(size.head, str) and not size.arguments:
             return sizes[self.resolved(self.key(size.head))]
         return size.value({name: sizes[self.resolved(self.key(name))] for name in size.names})
-
-
-def within(symbols: Symbols, domain: str) -> Symbols:
-    """The same symbols, those that may be any number drawn from a smaller domain: "positive", "definite", "unit"."""
-    new = symbols.copy()
-    kinds = {"real": domain} | ({"symmetric": "covariance"} if domain == "definite" else {})
-    for key, one in new.table.items():
-        if one.kind in kinds and one.definition is None:
-            new.table[key] = replace(one, kind=kinds[one.kind])
-    return new
 
 
 def _bases(node: Node) -> tuple[Node, ...]:

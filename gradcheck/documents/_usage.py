@@ -129,7 +129,8 @@ class Usage:
 
     def _script(self, node: Script, number: int, bound: set[str]) -> None:
         found = self.symbols.find(node)
-        if node.sup is not None and key_of(node.sup) not in ("T", "\\top", "*"):
+        sampled = found is not None and found.symbol.key in self.symbols.samples
+        if node.sup is not None and not sampled and key_of(node.sup) not in ("T", "\\top", "*"):
             self._value(node.sup, number, bound)
         if found is not None:
             if found.symbol.kind not in ("set", "function"):

@@ -1,0 +1,121 @@
+"""Samples and hypotheses: `x^{(i)}` is the i-th x, and `h_\\theta(x)` a function with a parameter below its name.
+
+The samples of x are an array of their own, `x^{(\\bullet)}`, since x itself often stands for any one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gradcheck.documents._labels import counted, values_in
+from gradcheck.documents._symbols import Symbol, Symbols, items_of_subscript, key_of, samples_of
+from gradcheck.documents._tree import Accent, Big, Group, Name, Node, Number, Product, Script, children, rebuilt, walk
+
+
+def name_samples(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
+    """Declare an array for the samples of each name whose number stands above, where a sum or a left side counts it.
+
+    Not where the number above is that of a step or a layer: `W^{(1)}`, `h^{(t-1)}`.
+    """
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    numbers: dict[str, list[Node]] = {}
+    for node in nodes:
+        if isinstance(node, Script) and isinstance(node.base, Name | Accent) and _above(node) is not None:
+            numbers.setdefault(key_of(node.base), []).append(_above(node) or node)
+    told = {name for node in nodes if isinstance(node, Big) for name in counted(node)}
+    told |= {key_of(number) for trees in formulas for number in _heads(trees[:1]) if isinstance(number, Name)}
+    steps = {key_of(name) for found in numbers.values() for one in found if not isinstance(one, Name)
+             for _, name in walk(one) if isinstance(name, Name)}  # fmt: skip
+    for key, found in numbers.items():
+        letters = {key_of(one) for one in found}
+        known = symbols.symbol(key)
+        declared = known is not None and known.axes is not None
+        if letters & told and not letters & steps and not declared and not any(isinstance(one, Number) for one in found):
+            samples = samples_of(key)
+            symbols.keys.setdefault(samples, samples)
+            symbols.table.setdefault(samples, Symbol(samples, axes=None))
+            symbols.families |= {samples}
+            symbols.samples[samples] = key
+
+
+def _above(node: Script) -> Node | None:
+    """The i of `x^{(i)}`."""
+    return node.sup.body if isinstance(node.sup, Group) and node.sup.kind == "(" else None
+
+
+def _heads(trees: Sequence[Node]) -> Iterator[Node]:
+    for tree in trees:
+        if isinstance(tree, Script) and (above := _above(tree)) is not None:
+            yield above
+
+
+def generic(head: Node, tree: Node) -> Node:
+    """A side of `h(x^{(i)}) = \\theta^\\top x^{(i)}` as that of `h(x) = \\theta^\\top x`, where i does nothing else."""
+    group = head.factors[-1] if isinstance(head, Product) and len(head.factors) == 2 else None
+    sample = group.body if isinstance(group, Group) and group.kind == "(" else None
+    if not isinstance(sample, Script) or sample.sub is not None or not isinstance(_above(sample), Name):
+        return tree
+    new = _without(tree, sample)
+    return tree if any(node == _above(sample) for _, node in walk(new)) else new
+
+
+def _without(tree: Node, sample: Script) -> Node:
+    """A tree with x for `x^{(i)}`."""
+    if isinstance(tree, Script) and tree.base == sample.base and tree.sup == sample.sup:
+        return tree.base if tree.sub is None else Script(tree.base, tree.sub, at=tree.at)
+    below = children(tree)
+    return rebuilt(tree, tuple(_without(child, sample) for child in below)) if below else tree
+
+
+class Hypotheses:
+    """The functions whose parameters stand below their names, as in `h_\\theta(x) = \\theta^\\top x`.
+
+    Parameters
+    ----------
+    symbols
+    formulas
+        The members of each statement.
+    """
+
+    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
+        self.symbols = symbols
+        nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+        below: dict[str, set[str]] = {}
+        for node in nodes:
+            if isinstance(node, Script) and node.sub is not None:
+                below.setdefault(key_of(node.base), set()).add(key_of(node.sub))
+        bound = {name for node in nodes if isinstance(node, Big) for name in counted(node)}
+        self.names = {
+            key_of(Script(name.base, name.sub))
+            for trees in formulas
+            for name in _hypotheses(trees)
+            if len(below[key_of(name.base)]) == 1 and symbols.find(name) is None and not bound & _letters(name)
+        }
+
+    def applied(self, tree: Node) -> Node:
+        """A tree with each such name as one `Name`."""
+        below = children(tree)
+        tree = rebuilt(tree, tuple(map(self.applied, below))) if below else tree
+        if not isinstance(tree, Script) or tree.sub is None:
+            return tree
+        key = key_of(Script(tree.base, tree.sub))
+        if key not in self.names:
+            return tree
+        self.symbols.keys.setdefault(key, key)
+        name = Name(key, at=tree.at)
+        return name if tree.sup is None and not tree.primes else Script(name, None, tree.sup, tree.primes, at=tree.at)
+
+
+def _hypotheses(trees: Sequence[Node]) -> Iterator[Script]:
+    """The `h_\\theta` of a left side `h_\\theta(x)`, where \\theta is a value on the right."""
+    head = trees[0] if len(trees) > 1 else None
+    if isinstance(head, Product) and len(head.factors) == 2 and not head.operators[0]:
+        name, group = head.factors
+        if isinstance(name, Script) and isinstance(name.base, Name | Accent) and name.sub is not None:
+            values = {value for tree in trees[1:] for value in values_in(tree)}
+            if isinstance(group, Group) and group.kind == "(" and _letters(name) <= values:
+                yield name
+
+
+def _letters(name: Script) -> set[str]:
+    return {key_of(item) for item in items_of_subscript(name.sub)[0]}
