@@ -92,9 +92,13 @@ def infer_shapes(
     for name, (lower, upper) in symbols.ranges.items():
         for number in range(len(formulas)) if lower is None and not upper.arguments else ():
             axes.name((number, name), str(upper))
-    for number, name, _, sup in usage.bounds:
-        size = None if sup is None else upper_size(sup, symbols.base)
-        if size is not None:
+    bounds = [
+        (number, name, size)
+        for number, name, _, sup in usage.bounds
+        if sup is not None and (size := upper_size(sup, symbols.base)) is not None
+    ]
+    for number, name, size in bounds:
+        if number in definitions:
             axes.name((number, name), size)
     windows = Windows(symbols, axes, usage.bounds, {key: usage.uses[key].subscripts for key in ranks})
     for key, rank in ranks.items():
@@ -102,6 +106,8 @@ def infer_shapes(
             for axis, item in enumerate(split[:rank]):
                 if isinstance(item, _ATOMS) and (key, axis) not in windows.sums:
                     axes.join((key, axis), (number, key_of(item)))
+    for number, name, size in bounds:
+        axes.name((number, name), size)
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
     for number, member, owner in _memberships(formulas):

@@ -43,7 +43,7 @@ from gradcheck.documents._partials import define_columns, parameters_of, with_pa
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._relations import probabilities
-from gradcheck.documents._samples import Hypotheses, generic, name_samples
+from gradcheck.documents._samples import read_samples
 from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._steps import name_steps
@@ -309,14 +309,8 @@ class _Builder:
     def _renamed(self, items: list[Item]) -> list[Item]:
         """With names such as `W_1` and `dW` as one name."""
         name_steps(items, self.symbols)
-        hypotheses = Hypotheses(self.symbols, [item.readable for item in items if item.kind is not Kind.ALONE])
-        for item in items:
-            head = item.head
-            if isinstance(head, Node):
-                trees = [hypotheses.applied(generic(head, tree)) if isinstance(tree, Node) else tree for tree in item.trees]
-                item.trees, item.head = trees, hypotheses.applied(generic(head, head))
+        read_samples(items, self.symbols)
         stated = [item for item in items if item.kind is not Kind.ALONE]
-        name_samples(self.symbols, [item.readable for item in stated])
         heads = [item.head for item in stated if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
         functions = parameters_of(heads)
         labels = Labels(self.symbols, [item.readable for item in stated], heads)

@@ -352,8 +352,8 @@ class Parser:
             self.k += 1
         else:
             self.expect(closing)
-        twice = kind == "|" and isinstance(body, Group) and body.kind == "|"  # ||x||
-        return Group("\\|" if twice else kind, body.body if twice else body, at=opening.at)
+        norm = body.body if kind == "|" and isinstance(body, Group) and body.kind == "|" else None
+        return Group(kind, body, at=opening.at) if norm is None else Group("\\|", norm, at=opening.at)
 
     def _braces(self, opening: Token) -> Node:
         body = self.items(frozenset({"}"}))

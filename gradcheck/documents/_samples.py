@@ -5,14 +5,29 @@ The samples of x are an array of their own, `x^{(\\bullet)}`, since x itself oft
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from gradcheck.documents._classify import Item, Kind
 from gradcheck.documents._labels import counted, values_in
 from gradcheck.documents._symbols import Symbol, Symbols, items_of_subscript, key_of, samples_of
 from gradcheck.documents._tree import Accent, Big, Group, Name, Node, Number, Product, Script, children, rebuilt, walk
 
 
-def name_samples(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
+def read_samples(items: Sequence[Item], symbols: Symbols) -> None:
+    """Make one name of each `h_\\theta`, in all statements, and an array of the samples `x^{(i)}` of each x."""
+    stated = [item.readable for item in items if item.kind is not Kind.ALONE]
+    names = _hypotheses(symbols, stated)
+    for item in items:
+        head = item.head
+        if isinstance(head, Node):
+            item.trees = [
+                _named(_generic(head, tree), names, symbols) if isinstance(tree, Node) else tree for tree in item.trees
+            ]
+            item.head = _named(_generic(head, head), names, symbols)
+    _declare_samples(symbols, stated)
+
+
+def _declare_samples(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
     """Declare an array for the samples of each name whose number stands above, where a sum or a left side counts it.
 
     Not where the number above is that of a step or a layer: `W^{(1)}`, `h^{(t-1)}`.
@@ -30,7 +45,12 @@ def name_samples(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
         letters = {key_of(one) for one in found}
         known = symbols.symbol(key)
         declared = known is not None and known.axes is not None
-        if letters & told and not letters & steps and not declared and not any(isinstance(one, Number) for one in found):
+        if (
+            letters & told
+            and not letters & steps
+            and not declared
+            and not any(isinstance(one, Number) for one in found)
+        ):
             samples = samples_of(key)
             symbols.keys.setdefault(samples, samples)
             symbols.table.setdefault(samples, Symbol(samples, axes=None))
@@ -49,7 +69,7 @@ def _heads(trees: Sequence[Node]) -> Iterator[Node]:
             yield above
 
 
-def generic(head: Node, tree: Node) -> Node:
+def _generic(head: Node, tree: Node) -> Node:
     """A side of `h(x^{(i)}) = \\theta^\\top x^{(i)}` as that of `h(x) = \\theta^\\top x`, where i does nothing else."""
     group = head.factors[-1] if isinstance(head, Product) and len(head.factors) == 2 else None
     sample = group.body if isinstance(group, Group) and group.kind == "(" else None
@@ -67,46 +87,23 @@ def _without(tree: Node, sample: Script) -> Node:
     return rebuilt(tree, tuple(_without(child, sample) for child in below)) if below else tree
 
 
-class Hypotheses:
-    """The functions whose parameters stand below their names, as in `h_\\theta(x) = \\theta^\\top x`.
-
-    Parameters
-    ----------
-    symbols
-    formulas
-        The members of each statement.
-    """
-
-    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
-        self.symbols = symbols
-        nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
-        below: dict[str, set[str]] = {}
-        for node in nodes:
-            if isinstance(node, Script) and node.sub is not None:
-                below.setdefault(key_of(node.base), set()).add(key_of(node.sub))
-        bound = {name for node in nodes if isinstance(node, Big) for name in counted(node)}
-        self.names = {
-            key_of(Script(name.base, name.sub))
-            for trees in formulas
-            for name in _hypotheses(trees)
-            if len(below[key_of(name.base)]) == 1 and symbols.find(name) is None and not bound & _letters(name)
-        }
-
-    def applied(self, tree: Node) -> Node:
-        """A tree with each such name as one `Name`."""
-        below = children(tree)
-        tree = rebuilt(tree, tuple(map(self.applied, below))) if below else tree
-        if not isinstance(tree, Script) or tree.sub is None:
-            return tree
-        key = key_of(Script(tree.base, tree.sub))
-        if key not in self.names:
-            return tree
-        self.symbols.keys.setdefault(key, key)
-        name = Name(key, at=tree.at)
-        return name if tree.sup is None and not tree.primes else Script(name, None, tree.sup, tree.primes, at=tree.at)
+def _hypotheses(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> set[str]:
+    """The functions whose parameters stand below their names, and nothing else does."""
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    below: dict[str, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, Script) and node.sub is not None:
+            below.setdefault(key_of(node.base), set()).add(key_of(node.sub))
+    bound = {name for node in nodes if isinstance(node, Big) for name in counted(node)}
+    return {
+        key_of(Script(name.base, name.sub))
+        for trees in formulas
+        for name in _with_parameters(trees)
+        if len(below[key_of(name.base)]) == 1 and symbols.find(name) is None and not bound & _letters(name)
+    }
 
 
-def _hypotheses(trees: Sequence[Node]) -> Iterator[Script]:
+def _with_parameters(trees: Sequence[Node]) -> Iterator[Script]:
     """The `h_\\theta` of a left side `h_\\theta(x)`, where \\theta is a value on the right."""
     head = trees[0] if len(trees) > 1 else None
     if isinstance(head, Product) and len(head.factors) == 2 and not head.operators[0]:
@@ -119,3 +116,15 @@ def _hypotheses(trees: Sequence[Node]) -> Iterator[Script]:
 
 def _letters(name: Script) -> set[str]:
     return {key_of(item) for item in items_of_subscript(name.sub)[0]}
+
+
+def _named(tree: Node, names: Collection[str], symbols: Symbols) -> Node:
+    """A tree with each such name as one `Name`."""
+    below = children(tree)
+    tree = rebuilt(tree, tuple(_named(child, names, symbols) for child in below)) if below else tree
+    key = key_of(Script(tree.base, tree.sub)) if isinstance(tree, Script) and tree.sub is not None else ""
+    if not isinstance(tree, Script) or key not in names:
+        return tree
+    symbols.keys.setdefault(key, key)
+    name = Name(key, at=tree.at)
+    return name if tree.sup is None and not tree.primes else Script(name, None, tree.sup, tree.primes, at=tree.at)
