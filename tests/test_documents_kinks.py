@@ -34,7 +34,9 @@ def test_what_rounding_keeps_apart_is_decided_by_the_step() -> None:
 
 
 @pytest.mark.parametrize(("step", "largest", "where"), [(STEP, True, 2), (-STEP, True, 0), (-STEP, False, 2)])
-def test_the_first_of_tied_entries_that_a_step_leaves_in_front_is_taken(step: complex, largest: bool, where: int) -> None:
+def test_the_first_of_tied_entries_that_a_step_leaves_in_front_is_taken(
+    step: complex, largest: bool, where: int
+) -> None:
     array = np.array([1.0, 1.0, 1.0, 1.0], dtype=complex)
     array[2] += step
     assert place(array, 0, largest) == where
