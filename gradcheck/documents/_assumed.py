@@ -41,9 +41,14 @@ def assume(assumptions: Iterable[Assumption], symbols: Symbols) -> None:
 def violated(symbols: Symbols, sizes: Mapping[str, int]) -> str:
     """The first assumption that sizes do not fulfil, "" if they fulfil all."""
     for left, relation, right in symbols.assumed:
-        if not _RELATIONS[relation](symbols.value(left, sizes), symbols.value(right, sizes)):
+        if not is_fulfilled(symbols.value(left, sizes), relation, symbols.value(right, sizes)):
             return f"{left} {relation} {right}"
     return ""
+
+
+def is_fulfilled(left: int, relation: str, right: int) -> bool:
+    """Whether a relation holds between two numbers."""
+    return _RELATIONS[relation](left, right)
 
 
 def _is_scalar(size: Size, symbols: Symbols) -> bool:

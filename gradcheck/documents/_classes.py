@@ -5,7 +5,7 @@ A letter that no sum binds and no left side has, which is an index and is compar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._sizes import Size
@@ -31,19 +31,29 @@ def declare_classes(symbols: Symbols, formulas: Sequence[Sequence[Node]], heads:
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     taken = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
     taken |= {name for head in heads for name in _indices_of(head)}
-    compared = {name for node in nodes for name in _compared(node)}
+    compared = {name for node in nodes for name in _compared(node)} - taken
     for base, position, item in [use for node in nodes for use in _uses(node)]:
-        size = _size(symbols, formulas, heads, base, position)
-        if size is None:
+        label = _label(item, compared)
+        if label is None or not _is_free(symbols, label):
             continue
-        if isinstance(item, Name) and item.text in compared - taken and _is_free(symbols, item):
-            symbols.labels(item.text, (), size)
-        elif isinstance(item, Script) and isinstance(item.base, Name) and _is_free(symbols, item.base):
+        size = _size(symbols, formulas, heads, base, position)
+        if size is not None and isinstance(item, Script):
             below = [letter for part in items_of_subscript(item.sub)[0] for letter in letters(part)]
             axes = [index_size(key_of(letter), symbols, formulas) for letter in below]
-            if axes and item.sup is None and not item.primes:
+            if axes:
                 drawn = [axis or symbols.dim(f"D_{{{len(symbols.dims)}}}") for axis in axes]
-                symbols.labels(item.base.text, drawn, size)
+                symbols.labels(label.text, drawn, size)
+        elif size is not None:
+            symbols.labels(label.text, (), size)
+
+
+def _label(item: Node, compared: Collection[str]) -> Name | None:
+    """The name of what may be a label: a letter that is compared with an index, the y of `y_i`."""
+    if isinstance(item, Name):
+        return item if item.text in compared else None
+    if not isinstance(item, Script) or item.sup is not None or item.primes:
+        return None
+    return item.base if isinstance(item.base, Name) else None
 
 
 def _is_free(symbols: Symbols, name: Name) -> bool:

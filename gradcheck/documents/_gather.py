@@ -60,8 +60,11 @@ def gather(source: Value, indices: Sequence[Value], plain: Sequence[str | None],
     if any(index.rank for index in indices):
         raise Conformability(f"an index of {place.name} is an array", place.at, "wrong-index")
     positions, insides = [], []
-    for axis, index in enumerate(indices):
-        position, inside = _position(index, source.shape[axis], axis, place)
+    for axis, (index, label, size) in enumerate(zip(indices, plain, source.shape, strict=False)):
+        if label is not None:
+            positions.append(_every(label, size))
+            continue
+        position, inside = _position(index, size, axis, place)
         positions.append(position)
         insides += [] if inside is None else [inside]
     result = _taken(source, positions, plain, place.meter)
@@ -80,9 +83,9 @@ def _position(index: Value, size: int, axis: int, place: Place) -> tuple[Value, 
     position = np.round(exact)
     whole = position == exact
     inside = (position >= 0) & (position < size) & whole
-    moved = Value(np.clip(np.nan_to_num(position), 0, max(size - 1, 0)).astype(np.intp), index.names)
     if inside.all():
-        return moved, None
+        return Value(position.astype(np.intp), index.names), None
+    moved = Value(np.clip(np.nan_to_num(position), 0, max(size - 1, 0)).astype(np.intp), index.names)
     rule = place.outside
     if not whole.all():
         _refuse(index, Value(~whole, index.names), place, f"is no integer, as index {axis} of {place.name}")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradcheck.documents._assumed import violated
 from gradcheck.documents._compare import TOLERANCE
 from gradcheck.documents._errors import Refusal, Unsupported
-from gradcheck.documents._records import Limit
+from gradcheck.documents._fitting import Input, Question, Use, fitting, plain_attribute
 from gradcheck.documents._sizes import Size
-from gradcheck.documents._sizing import larger
-from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._symbols import Symbol, Symbols
 from gradcheck.documents._trial import Trial
 from gradcheck.documents._value import Array, Value
 from gradcheck.documents._world import World
 
-_ATTEMPTS = 600
-_WANTED = 40
-_LARGEST_ATTRIBUTE = 100  # a padding or a stride, which makes arrays large
 _REDRAWN = 6
 _LARGE = 30_000  # entries of one array: its derivative is an array, too
 
@@ -66,146 +59,52 @@ def trial_of(
 
 
 def _admitted(symbols: Symbols, ties: list[Tie], seed: int, number: int) -> Symbols | None:
-    """The symbols with sizes that the ops admit, the cheapest of some; None where nothing need be found."""
-    stream = np.random.default_rng([seed, number, 7])
-    free = [key for key, size in symbols.dims.items() if size is None]
-    given = {key for tie in ties for key in _given(tie, symbols)}
-    drawn = [key for key in free if key not in given]
-    best: tuple[tuple[int, int, int], dict[str, int]] | None = None
-    found = 0
-    for attempt in range(_ATTEMPTS):
-        if found >= _WANTED:
-            break
-        pool = np.arange(2, len(drawn) + 3 + attempt // 25)
-        sizes = dict(zip(drawn, stream.permutation(pool)[: len(drawn)].tolist(), strict=True))
-        stale = sum(sizes[key] == 2 for key in larger(drawn, number))
-        try:
-            _derive(symbols, sizes)
-            if best is not None and _score(_known_shapes(symbols, sizes), stale) >= best[0]:
-                found += 1
-                continue
-            for tie in ties:
-                _fill(tie, symbols, sizes)
-            _derive(symbols, sizes)
-            if violated(symbols, sizes):
-                continue
-            shapes = [[symbols.value(a, sizes) for a in s.axes or ()] for s in symbols.table.values()]
-        except (ValueError, KeyError, ZeroDivisionError, TypeError, Refusal, Limit):
-            continue
-        if min((n for shape in shapes for n in shape), default=2) < 1:
-            continue
-        score = _score(shapes, stale)
-        best = (score, sizes) if best is None or score < best[0] else best
-        found += 1
-    if best is None:
+    """The symbols with sizes that the ops admit; None where none are found."""
+    question = Question(
+        dims=tuple((key, _by_keys(symbols, size)) for key, size in symbols.dims.items()),
+        shapes=tuple(_by_keys(symbols, one.axes or ()) for one in symbols.table.values()),
+        assumed=_by_keys(symbols, symbols.assumed),
+        uses=tuple(_use(tie, symbols) for tie in ties),
+        seed=seed,
+        number=number,
+    )
+    sizes = fitting(question)
+    if sizes is None:
         return None
     new = symbols.copy()
-    for key in new.dims:
-        new.dims[key] = Size(best[1][key])
+    new.dims = {key: Size(sizes[key]) for key in symbols.dims}
     return new
 
 
-def _known_shapes(symbols: Symbols, sizes: Mapping[str, int]) -> list[list[int]]:
-    """The shapes that sizes give already: no more of them can make the score better."""
-    shapes = []
-    for symbol in symbols.table.values():
-        with suppress(KeyError):
-            shapes.append([symbols.value(axis, sizes) for axis in symbol.axes or ()])
-    return shapes
+def _use(tie: Tie, symbols: Symbols) -> Use:
+    return Use(
+        tie.op,
+        tuple(None if key is None else _input(symbols.symbol(key), symbols) for _, key in tie.inputs),
+        tuple(_axes(symbols.symbol(key), symbols) for _, key in tie.outputs),
+        tuple((name, _by_keys(symbols, value)) for name, value in tie.attributes.items()),
+        repr(tie.attributes),
+    )
 
 
-def _score(shapes: list[list[int]], stale: int) -> tuple[int, int, int]:
-    """Sizes that are equal or below 2, sizes that should be larger, then entries; the lower the better."""
-    clashes = sum(len(shape) - len(set(shape)) for shape in shapes) + sum(n < 2 for shape in shapes for n in shape)
-    return clashes, stale, sum(math.prod(shape) for shape in shapes)
+def _input(symbol: Symbol | None, symbols: Symbols) -> Input:
+    if symbol is None:
+        return Input((Size(3),))
+    return Input(_axes(symbol, symbols), symbol.kind == "labels")
 
 
-def _given(tie: Tie, symbols: Symbols) -> Iterator[str]:
-    """The sizes that only the op's outputs have: it is the op that gives them."""
-    inputs = {name for _, key in tie.inputs for axis in _axes_of(key, symbols) for name in axis.names}
-    for _, key in tie.outputs:
-        for axis in _axes_of(key, symbols):
-            if not axis.arguments and isinstance(axis.head, str) and axis.head not in inputs:
-                name = symbols.resolved(symbols.key(axis.head))
-                if symbols.dims.get(name) is None and not _mentioned(axis.head, tie.attributes):
-                    yield name
+def _axes(symbol: Symbol | None, symbols: Symbols) -> tuple[Size, ...] | None:
+    return None if symbol is None or symbol.axes is None else _by_keys(symbols, symbol.axes)
 
 
-def _axes_of(key: str | None, symbols: Symbols) -> tuple[Size, ...]:
-    symbol = symbols.symbol(key) if key else None
-    return (symbol.axes or ()) if symbol is not None else ()
-
-
-def _mentioned(name: str, attributes: Mapping[str, Any]) -> bool:
-    return any(isinstance(one, Size) and name in one.names for one in _flat(tuple(attributes.values())))
-
-
-def _derive(symbols: Symbols, sizes: dict[str, int]) -> None:
-    derived = [(key, size) for key, size in symbols.dims.items() if size is not None]
-    for _ in derived:
-        before = dict(sizes)
-        for key, size in derived:
-            with suppress(KeyError):
-                sizes[key] = symbols.value(size, sizes)
-        if sizes == before:
-            break
-
-
-def _fill(tie: Tie, symbols: Symbols, sizes: dict[str, int]) -> None:
-    """Sizes of the op's outputs, as it gives them for these inputs."""
-    arrays: list[Any] = []
-    for _, key in tie.inputs:
-        symbol = symbols.symbol(key) if key else None
-        if key is None or symbol is None or symbol.axes is None:
-            arrays.append(None if key is None else np.ones((3,)))
-            continue
-        shape = tuple(symbols.value(axis, sizes) for axis in symbol.axes)
-        if symbol.kind == "labels":
-            arrays.append(np.arange(int(np.prod(shape))).reshape(shape) % max(shape[-1:] or (1,)))
-        else:
-            arrays.append(np.ones(shape))
-    attributes = {name: plain_attribute(value, symbols, sizes) for name, value in tie.attributes.items()}
-    attributes = {name: value for name, value in attributes.items() if value is not NotImplemented}
-    if any(s is not None and s.axes is None for _, k in tie.inputs if k for s in [symbols.symbol(k)]):
-        return
-    given = arrays
-    outputs = tie.op.forward(*given, **attributes)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    for (_, output_key), output in zip(tie.outputs, outputs, strict=False):
-        symbol = symbols.symbol(output_key)
-        if symbol is None or symbol.axes is None:
-            continue
-        if len(symbol.axes) != np.ndim(output):
-            raise ValueError("another rank")
-        for axis, size in zip(symbol.axes, np.shape(output), strict=True):
-            single = not axis.arguments and isinstance(axis.head, str)
-            name = symbols.resolved(symbols.key(str(axis.head))) if single else None
-            if name is not None and symbols.dims.get(name) is None:
-                sizes[name] = size
-            elif symbols.value(axis, sizes) != size:
-                raise ValueError("another size")
-
-
-def plain_attribute(value: Any, symbols: Symbols, sizes: Mapping[str, int]) -> Any:
-    """An attribute as a number where sizes give it; NotImplemented for one that is a symbol's value."""
+def _by_keys(symbols: Symbols, value: Any) -> Any:
+    """Sizes with the keys of their names, also in tuples."""
     if isinstance(value, tuple):
-        parts = tuple(plain_attribute(part, symbols, sizes) for part in value)
-        return NotImplemented if any(part is NotImplemented for part in parts) else parts
-    if isinstance(value, Size):
-        if not all(symbols.resolved(symbols.key(name)) in sizes for name in value.names):
-            return NotImplemented
-        value = symbols.value(value, sizes)
-    if isinstance(value, int) and abs(value) > _LARGEST_ATTRIBUTE:
-        raise Limit("limit-size", f"an attribute of {value}; admitted: {_LARGEST_ATTRIBUTE}")
-    return value
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    for part in value:
-        if isinstance(part, tuple):
-            yield from _flat(part)
-        else:
-            yield part
+        return tuple(_by_keys(symbols, part) for part in value)
+    if not isinstance(value, Size) or isinstance(value.head, int):
+        return value
+    if not value.arguments:
+        return Size(symbols.resolved(symbols.key(value.head)))
+    return Size(value.head, _by_keys(symbols, value.arguments))
 
 
 def disagreement(tie: Tie, world: World) -> str | None:
@@ -249,7 +148,7 @@ def _attribute(value: Any, world: World) -> Any:
         return tuple(_attribute(part, world) for part in value)
     if not isinstance(value, Size):
         return value
-    plain = plain_attribute(value, symbols, world.trial.sizes)
+    plain = plain_attribute(value, lambda size: _number(size, world.trial))
     if plain is not NotImplemented:
         return plain
     key = symbols.resolved(symbols.key(str(value.head)))
@@ -258,6 +157,12 @@ def _attribute(value: Any, world: World) -> Any:
     if symbol is not None and symbol.kind == "set":
         return tuple(tuple(int(k) for k in np.flatnonzero(row)) for row in array)
     return float(array) if array.ndim == 0 else array
+
+
+def _number(size: Size, trial: Trial) -> Any:
+    """The number that a size is, NotImplemented where nothing tells it."""
+    keys = {trial.symbols.resolved(trial.symbols.key(name)) for name in size.names}
+    return trial.size(size) if keys <= trial.sizes.keys() else NotImplemented
 
 
 def overrides(symbols: Symbols, ties: list[Tie]) -> dict[str, Value]:

@@ -8,7 +8,8 @@ in comparisons. A path is a tuple of child numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, TypeVar
 
 Path = tuple[int, ...]
@@ -181,15 +182,27 @@ class Such(Node):
     condition: Node
 
 
+@cache
+def _holders(kind: type[Node]) -> tuple[str, ...]:
+    """The fields that hold nodes."""
+    return tuple(one.name for one in fields(kind) if "Node" in str(one.type))
+
+
+@cache
+def _holders(kind: type[Node]) -> tuple[str, ...]:
+    """The fields that hold nodes."""
+    return tuple(one.name for one in fields(kind) if "Node" in str(one.type))
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """The child nodes, in the order of the text."""
     found: list[Node] = []
-    for name in node.__dataclass_fields__:
+    for name in _holders(type(node)):
         value = getattr(node, name)
-        if isinstance(value, Node):
+        if isinstance(value, tuple):
+            found += [item for item in value if item is not None]
+        elif value is not None:
             found.append(value)
-        elif isinstance(value, tuple):
-            found += [item for item in value if isinstance(item, Node)]
     return tuple(found)
 
 
@@ -197,16 +210,16 @@ def rebuilt(node: N, new: tuple[Node, ...]) -> N:
     """A copy of `node` with other children, as many as it has; `node` itself where they are the same ones."""
     rest = iter(new)
     changed: dict[str, Any] = {}
-    for name in node.__dataclass_fields__:
+    for name in _holders(type(node)):
         value = getattr(node, name)
-        if isinstance(value, Node):
+        if isinstance(value, tuple):
+            items = tuple(None if item is None else next(rest) for item in value)
+            if any(item is not before for item, before in zip(items, value, strict=True)):
+                changed[name] = items
+        elif value is not None:
             one = next(rest)
             if one is not value:
                 changed[name] = one
-        elif isinstance(value, tuple):
-            items = tuple(next(rest) if isinstance(item, Node) else item for item in value)
-            if any(item is not before for item, before in zip(items, value, strict=True)):
-                changed[name] = items
     return replace(node, **changed) if changed else node
 
 

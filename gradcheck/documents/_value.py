@@ -6,6 +6,7 @@ that are equal, or of which one is contained in the other, are combined entry by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,8 +108,9 @@ class Value:
 
     def along(self, names: Sequence[str], extra: int = 0) -> Array:
         """The array with its named axes as in `names`, size 1 where it has none, and `extra` axes of size 1 behind."""
-        own = [name for name in names if name in self.names]
-        order = [self.names.index(name) for name in own]
+        if not extra and tuple(names) == self.names:
+            return self.array
+        order = [self.names.index(name) for name in names if name in self.names]
         order += range(len(self.names), self.array.ndim)
         moved = self.array.transpose(order) if order != list(range(self.array.ndim)) else self.array
         sizes = self.sizes
@@ -155,13 +157,12 @@ def _embedding(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, ...
 
 def _spread(value: Value, shape: tuple[int, ...], at: int) -> Value:
     """`value` with axes of size 1, so that its positional axes line up with `shape`."""
-    if value.shape == shape or (
-        value.rank == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape, strict=True))
-    ):
+    own = value.shape
+    if own == shape or (len(own) == len(shape) and all(a in (1, b) for a, b in zip(own, shape, strict=True))):
         return value  # a declared axis of one entry counts for all
-    axes = _embedding(value.shape, shape)
+    axes = _embedding(own, shape)
     if axes is None:
-        raise Conformability(f"shapes {_text(value.shape)} and {_text(shape)} do not fit", at, "conformability")
+        raise Conformability(f"shapes {_text(own)} and {_text(shape)} do not fit", at, "conformability")
     wide = [shape[k] if k in axes else 1 for k in range(len(shape))]
     return Value(value.array.reshape((*value.array.shape[: len(value.names)], *wide)), value.names)
 
@@ -178,19 +179,13 @@ def entrywise(function: Callable[..., Array], values: Sequence[Value], meter: Me
     Conformability
         If positional axes do not fit.
     """
-    largest = max((value.shape for value in values), key=lambda shape: (len(shape), _size(shape)))
+    largest = max((value.shape for value in values), key=lambda shape: (len(shape), math.prod(shape)))
     names = union(values)
     arrays = [_spread(value, largest, at).along(names) for value in values]
-    meter.spend(_size(np.broadcast_shapes(*(array.shape for array in arrays))))
+    shapes = [array.shape for array in arrays]
+    meter.spend(math.prod(shapes[0] if shapes.count(shapes[0]) == len(shapes) else np.broadcast_shapes(*shapes)))
     split = next((value.split for value in values if value.split is not None and value.shape == largest), None)
     return Value(np.asarray(function(*arrays)), names, split, any(value.reshaped for value in values))
-
-
-def _size(shape: Sequence[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
 
 
 def matmul(left: Value, right: Value, meter: Meter, at: int) -> Value:
@@ -211,7 +206,7 @@ def matmul(left: Value, right: Value, meter: Meter, at: int) -> Value:
     rows = [row] if left.rank == 2 and not (right.rank == 1 and a[0] == 1) else []
     columns = [column] if right.rank == 2 else []
     matrix = left if rows or left.rank == 1 else Value(left.array[..., 0, :], left.names)
-    outer = _size(list((left.sizes | right.sizes).values()))
+    outer = math.prod((left.sizes | right.sizes).values())
     meter.spend(outer * (a[0] if rows else 1) * (b[1] if columns else 1))
     meter.work(outer * a[-1] * (a[0] if rows else 1) * (b[1] if columns else 1) // 16)
     operands = [
@@ -230,7 +225,7 @@ def contracted_jacobian(left: Value, right: Value, meter: Meter) -> Value:
     split = right.split or 0
     names = union([left, right])
     a, b = left.along(names, extra=right.rank - split), right.along(names)
-    meter.spend(_size(np.broadcast_shapes(a.shape, b.shape)))
+    meter.spend(math.prod(np.broadcast_shapes(a.shape, b.shape)))
     axes = tuple(range(len(names), len(names) + split))
     return Value((a * b).sum(axis=axes), names)
 
@@ -243,7 +238,7 @@ def kron(left: Value, right: Value, meter: Meter, at: int) -> Value:
     a, b = left.along(names), right.along(names)
     (n, m), (p, q) = left.shape, right.shape
     outer = np.broadcast_shapes(a.shape[: len(names)], b.shape[: len(names)])
-    meter.spend(_size(outer) * n * m * p * q)
+    meter.spend(math.prod(outer) * n * m * p * q)
     product = a[..., :, None, :, None] * b[..., None, :, None, :]
     return Value(product.reshape((*product.shape[: len(names)], n * p, m * q)), names)
 
@@ -251,7 +246,7 @@ def kron(left: Value, right: Value, meter: Meter, at: int) -> Value:
 def contracted(values: Sequence[Value], labels: Sequence[str], sizes: dict[str, int], meter: Meter) -> Value:
     """The product of scalars, summed over the axes `labels`; a label that no value has counts its size."""
     present = {name for value in values for name in value.names}
-    factor = float(_size([sizes[label] for label in labels if label not in present]))
+    factor = float(math.prod([sizes[label] for label in labels if label not in present]))
     summed = {label for label in labels if label in present}
     work = [_summed(value, summed - _others(values, k)) for k, value in enumerate(values)]
     while len(work) > 1:
@@ -277,15 +272,15 @@ def _summed(value: Value, labels: set[str]) -> Value:
 def _cost(work: Sequence[Value], pair: tuple[int, int], summed: set[str]) -> int:
     rest = {name for k, value in enumerate(work) if k not in pair for name in value.names}
     sizes = work[pair[0]].sizes | work[pair[1]].sizes
-    return _size([size for name, size in sizes.items() if name not in summed or name in rest])
+    return math.prod([size for name, size in sizes.items() if name not in summed or name in rest])
 
 
 def _pair(left: Value, right: Value, summed: set[str], meter: Meter) -> Value:
     sizes = left.sizes | right.sizes
     numbers = {name: k for k, name in enumerate(sizes)}
     out = [name for name in sizes if name not in summed]
-    meter.spend(_size([sizes[name] for name in out]))
-    total = _size(list(sizes.values()))
+    meter.spend(math.prod([sizes[name] for name in out]))
+    total = math.prod(sizes.values())
     meter.work(total // 16)
     operands = [(value.array, [numbers[name] for name in value.names]) for value in (left, right)]
     array = _einsum(operands, [numbers[name] for name in out], optimize=total > 50_000)
