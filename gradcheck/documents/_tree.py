@@ -13,14 +13,16 @@ from functools import cache
 from typing import Any, TypeVar
 
 Path = tuple[int, ...]
+Places = tuple[tuple[Path, "Node"], ...]
 N = TypeVar("N", bound="Node")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What all nodes have: a place."""
+    """What all nodes have: a place; and all that is below, once `walk` has found it."""
 
     at: int = field(default=0, compare=False, kw_only=True)
+    below: Places | None = field(default=None, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +225,23 @@ def rebuilt(node: N, new: tuple[Node, ...]) -> N:
     return replace(node, **changed) if changed else node
 
 
-def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+def walk(node: Node) -> Places:
     """All nodes with their paths, parents first."""
-    stack = [(path, node)]
+    below = node.below
+    if below is None:
+        below = tuple(_below(node))
+        object.__setattr__(node, "below", below)
+    return (((), node), *below)
+
+
+def _below(node: Node) -> Iterator[tuple[Path, Node]]:
+    stack: list[tuple[Path, Node]] = [((), node)]
     while stack:
         path, node = stack.pop()
-        yield path, node
-        below = children(node)
-        stack += [((*path, k), below[k]) for k in reversed(range(len(below)))]
+        if path:
+            yield path, node
+        found = children(node)
+        stack += [((*path, k), found[k]) for k in reversed(range(len(found)))]
 
 
 def at_path(node: Node, path: Path) -> Node:

@@ -77,6 +77,7 @@ class Trial:
         drawn = [symbol for symbol in symbols.table.values() if symbol.kind != "loss"]
         self.scalar = not any(symbols.rank(symbol) or symbol.kind == "set" for symbol in drawn) and not symbols.dims
         self._drawn: dict[str, Value] = {}
+        self._shapes: dict[str, tuple[tuple[Size, ...] | None, tuple[int, ...]]] = {}
 
     def _sizes(self, number: int) -> dict[str, int]:
         """Sizes, in the second trial other ones than in the first: none is the same in all trials."""
@@ -92,7 +93,10 @@ class Trial:
 
     def shape(self, symbol: Symbol) -> tuple[int, ...]:
         """The sizes of a symbol's declared axes."""
-        return tuple(self.size(axis) for axis in symbol.axes or ())
+        known = self._shapes.get(symbol.key)
+        if known is None or known[0] is not symbol.axes:
+            known = self._shapes[symbol.key] = symbol.axes, tuple(self.size(axis) for axis in symbol.axes or ())
+        return known[1]
 
     def count(self, distinction: Expression, taken: Sequence[Value]) -> None:
         """Note which branches of a case distinction were taken, and how often."""
