@@ -123,7 +123,7 @@ def _template(first: Node, last: Node, letter: Node) -> tuple[Node, Node, Node] 
 
 def _labels(node: Node) -> list[object]:
     """What a node is apart from its children, and how many it has."""
-    own = [getattr(node, entry.name) for entry in fields(node) if entry.name != "at"]
+    own = [getattr(node, entry.name) for entry in fields(node) if entry.compare]
     plain = [value for value in own if not isinstance(value, Node | tuple)]
     tuples = [[item for item in value if not isinstance(item, Node)] for value in own if isinstance(value, tuple)]
     return [*plain, *tuples, len(children(node))]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any, TypeVar
 
 Path = tuple[int, ...]
@@ -184,22 +183,21 @@ class Such(Node):
     condition: Node
 
 
-@cache
-def _holders(kind: type[Node]) -> tuple[str, ...]:
-    """The fields that hold nodes."""
-    return tuple(one.name for one in fields(kind) if "Node" in str(one.type))
+_HOLDERS: dict[type, tuple[str, ...]] = {}
 
 
-@cache
-def _holders(kind: type[Node]) -> tuple[str, ...]:
+def _holders(node: Node) -> tuple[str, ...]:
     """The fields that hold nodes."""
-    return tuple(one.name for one in fields(kind) if "Node" in str(one.type))
+    kind = type(node)
+    if kind not in _HOLDERS:
+        _HOLDERS[kind] = tuple(one.name for one in fields(kind) if "Node" in str(one.type))
+    return _HOLDERS[kind]
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """The child nodes, in the order of the text."""
     found: list[Node] = []
-    for name in _holders(type(node)):
+    for name in _holders(node):
         value = getattr(node, name)
         if isinstance(value, tuple):
             found += [item for item in value if item is not None]
@@ -212,7 +210,7 @@ def rebuilt(node: N, new: tuple[Node, ...]) -> N:
     """A copy of `node` with other children, as many as it has; `node` itself where they are the same ones."""
     rest = iter(new)
     changed: dict[str, Any] = {}
-    for name in _holders(type(node)):
+    for name in _holders(node):
         value = getattr(node, name)
         if isinstance(value, tuple):
             items = tuple(None if item is None else next(rest) for item in value)
