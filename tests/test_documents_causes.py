@@ -317,3 +317,42 @@ def test_what_is_to_be_pasted_has_the_brackets_at_its_start_in_their_size() -> N
     note = "% gradcheck: shapes: X[N,D] w[D] y[N]\n% gradcheck: scalars: c\n"
     text = note + rf"\[ J = \frac{{1}}{{2N}} \|X w - y\|^2 + \frac{{c}}{{2}} \|w\|^2 \] \[ \nabla_w J = {wrong} \]"
     assert check(text, kind="latex").results[-1].suggestion == right
+
+
+CELL = (
+    "shapes: x[D] A[H,D] C[H,D]",
+    r"i_j = \sigma(\sum_d A_{jd} x_d), \quad u_j = \tanh(\sum_d C_{jd} x_d), \quad s_j = i_j u_j",
+)
+HINGE = ("shapes: m[] v[D]", r"d = \sum_i v_i^2, \quad E = \max(0, m - d)^2")
+SOFT = (
+    "shapes: t[N,K] z[N,K]",
+    r"p_{nk} = \frac{e^{z_{nk}}}{\sum_j e^{z_{nj}}}, \quad E = -\sum_{n,k} t_{nk} \log p_{nk}",
+)
+NEVER = [
+    (CELL, r"\frac{\partial s_j}{\partial x_d}", r"u_j i_j (1 - i_j) A_{jd} + i_j C_{jd}", "missing-factor"),
+    (CELL, r"\frac{\partial s_j}{\partial x_d}", r"u_j A_{jd} + i_j (1 - u_j^2) C_{jd}", "missing-factor"),
+    (HINGE, r"\frac{\partial E}{\partial v_i}", r"-2 (m - d) v_i", None),
+    (HINGE, r"\frac{\partial E}{\partial m}", r"\max(0, m - d)", "factor"),
+    (SOFT, r"\frac{\partial E}{\partial z_{nk}}", r"p_{nk} - t_{nk}", None),
+]
+
+
+@pytest.mark.parametrize(("setting", "left", "wrong", "cause"), NEVER, ids=[row[2] for row in NEVER])
+def test_no_condition_that_is_never_true_is_a_correction(
+    setting: tuple[str, str], left: str, wrong: str, cause: str | None
+) -> None:
+    found = report(setting, f"{left} = {wrong}")[-1]
+    assert (found.verdict, found.cause) == (Verdict.FAIL, cause), found
+    assert "[" not in found.suggestion + found.message
+    assert not cause or report(setting, f"{left} = {found.suggestion}")[-1].verdict is Verdict.PASS
+
+
+def test_a_constant_is_missing_though_all_is_zero_in_some_trials() -> None:
+    found = report(HINGE, r"\frac{\partial E}{\partial m} = \max(0, m - d)")[-1]
+    assert found.suggestion == r"2 \max(0, m - d)"
+
+
+def test_what_is_infinite_in_some_trial_is_no_correction() -> None:
+    setting = "shapes: y[] v[D]\nmasks: y", r"z = \sum_i v_i, \quad E = y z^2 + (1 - y) z"
+    found = report(setting, r"\frac{\partial E}{\partial v_i} = 7 y z + (1 - y)")[-1]
+    assert r"\frac{1}" not in found.suggestion

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FURTHER = 6  # trials, so that a number lies once in each interval between three thresholds; and as many ordinary ones
 MAGNITUDES = (-10.0, -2.0, 0.0, 2.0, 10.0)
+COMBINATIONS = 40  # trials at most until masks of one entry have had all combinations of values
 SPREADS, SPREAD = 18, 30.0  # trials with magnitudes that differ by this, for branches that are still left
 _SMOOTHLY = {"=", "\\neq", "\\mid"}  # no values but chosen ones meet these
 
@@ -87,7 +88,23 @@ def tried(head: Formula, member: Formula, draws: Draws) -> tuple[list[Outcome], 
         if not untaken(head, member, worlds):
             break
         _try(head, member, draws.further(number, spread=SPREAD), found, worlds)
+    switches = single_masks(head, member, worlds[0])
+    for number in range(FURTHER + SPREADS, FURTHER + SPREADS + COMBINATIONS):
+        if len({_setting(switches, world) for world in worlds}) == 2 ** len(switches):
+            break
+        _try(head, member, draws.further(number), found, worlds)
     return found, worlds
+
+
+def single_masks(head: Formula, member: Formula, world: World) -> tuple[str, ...]:
+    """The keys of the masks of one entry that a comparison leads to: all their combinations are tried."""
+    keys = dict.fromkeys(part.key for part, _ in reached([member, head], world) if isinstance(part, e.Variable))
+    found = ((key, world.symbols.symbol(key)) for key in keys)
+    return tuple(key for key, one in found if one and one.kind == "mask" and world.value(key).array.size == 1)
+
+
+def _setting(masks: Sequence[str], world: World) -> tuple[bool, ...]:
+    return tuple(bool(world.value(key).array.any()) for key in masks)
 
 
 def _try(head: Formula, member: Formula, world: World, found: list[Outcome], worlds: list[World]) -> None:

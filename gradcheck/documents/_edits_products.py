@@ -152,10 +152,6 @@ def _candidates(text: Text, site: Site, matrix: bool) -> Iterator[tuple[str, Nod
         for one, other in combinations(sorted(text.setting.indices), 2):
             delta = Group("[", Relation(("=",), (Name(one), Name(other))))
             yield write(delta), delta, 1.62
-        for one in text.setting.indices:
-            for name in (*text.setting.scalars, *text.setting.dims):
-                picked = Group("[", Relation(("=",), (Name(one), named(name))))
-                yield write(picked), picked, 1.8
     for name, rank in text.setting.arrays.items():
         if not rank:
             yield name, named(name), 1.6

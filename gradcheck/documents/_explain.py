@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+import numpy as np
+
 from gradcheck.documents import _expression as e
 from gradcheck.documents._budget import Budget
 from gradcheck.documents._causes import Frozen, Match, Matches, Probable, known, probable_cause
 from gradcheck.documents._classify import Item
-from gradcheck.documents._compare import compared
+from gradcheck.documents._compare import Outcome, compared
 from gradcheck.documents._differences import described, parity_of
 from gradcheck.documents._edits_sums import summed
 from gradcheck.documents._edits_symbols import with_subscript
@@ -21,7 +23,7 @@ from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._model import Block
 from gradcheck.documents._notation import in_notation
-from gradcheck.documents._parts import constants_of, factors_of
+from gradcheck.documents._parts import constants_of, factors_of, picked, slopes_of
 from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._results import Result
@@ -34,6 +36,7 @@ from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
 
 _SIZED = re.compile(r"\\(?:left|[bB]igg?[lrm]?)\s*$")
+_DRAWN = re.compile(r"D_\{\d+\}")
 _REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", " for ": "wrong-index"}
 _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
 _TERMS = 10_000_000  # of one edit in one trial
@@ -56,6 +59,8 @@ class Search:
         Keys of what is defined and may have been held constant.
     budget
         What it may cost.
+    unnamed
+        Sizes that have no name in the document.
     """
 
     symbols: Symbols
@@ -64,6 +69,7 @@ class Search:
     conditions: tuple[Node, ...]
     intermediates: Sequence[str]
     budget: Budget
+    unnamed: frozenset[str] = frozenset()
     _heads: dict[str, tuple[Formula, list[Value]]] = field(default_factory=dict)
     _constants: list[Constant] = field(init=False)
 
@@ -90,6 +96,7 @@ class Search:
             return Match(False, found.terms) if begs else found
 
         found = known(self.symbols, self._measured)
+        found["dims"] = tuple(key for key in found["dims"] if key not in self.unnamed)
         return probable_cause(
             right,
             matches,
@@ -100,7 +107,7 @@ class Search:
             matches_sides=sides,
             constants=self._constants,
             shapes=self._shapes(found["arrays"]),
-            parts=factors_of(self.symbols),
+            parts=(*slopes_of(self.symbols), *factors_of(self.symbols), *picked(self.symbols, indices)),
             **found,
         )
 
@@ -195,6 +202,8 @@ class Search:
             world.trial.meter.terms, world.trial.meter.budget = 0, _HEAD_TERMS
         try:
             head, values = self._head(left, symbols, worlds, held)
+            if held and not any(value.array.any() for value in values):  # all goes through what is held
+                return Match(False, float(sum(world.trial.meter.terms for world in worlds)))
             for world in worlds:
                 terms += world.trial.meter.terms
                 world.trial.meter.terms, world.trial.meter.budget = 0, _TERMS
@@ -203,15 +212,16 @@ class Search:
                 outcome = compared(head, stated, world, value)
                 terms += world.trial.meter.terms
                 world.trial.meter.terms = 0
-                share = 1.0 if outcome.agrees else ratio(outcome.stated, outcome.numerical, outcome.limit)
-                if share is None or (ratios and (share == 1.0) != (ratios[0] == 1.0)):
+                share = _share(outcome)
+                told = [one for one in (*ratios, share) if one is not None and not np.isnan(one)]
+                if share is None or 0 < told.count(1.0) < len(told):
                     return Match(False, float(terms))
                 ratios.append(share)
-                if share != 1.0 and not any(one.is_near(ratios) for one in self._constants):
+                if told and told[0] != 1.0 and not any(one.is_near(ratios) for one in self._constants):
                     return Match(False, float(terms))
         except (Refusal, Limit, ValueError):
             return Match(False, float(terms + sum(world.trial.meter.terms for world in worlds)))
-        right_everywhere = all(share == 1.0 for share in ratios)
+        right_everywhere = all(share == 1.0 or np.isnan(share) for share in ratios)
         return Match(right_everywhere, float(terms), () if right_everywhere else tuple(ratios))
 
     def _measured(self, key: str) -> int | None:
@@ -241,7 +251,8 @@ class Search:
 
     def _numbers(self) -> list[Constant]:
         """The constants of the block, with their values in each trial."""
-        sizes = {key: tuple(map(float, values)) for key, values in self._sizes(self.worlds).items()}
+        drawn = {key: one for key, one in self._sizes(self.worlds).items() if key not in self.unnamed}
+        sizes = {key: tuple(map(float, values)) for key, values in drawn.items()}
         scalars: dict[str, tuple[float, ...]] = {}
         for key, symbol in sorted(self.symbols.table.items()):
             is_number = symbol.kind in ("real", "positive", "upstream") and self.symbols.rank(symbol) == 0
@@ -293,6 +304,7 @@ def explained(
         tuple(item.conditions),
         _intermediates(item.head, block.symbols, worlds[0]),
         budget,
+        _unnamed(block),
     )
     found = search.cause(item.head, tree)
     if found is None:
@@ -301,6 +313,14 @@ def explained(
     suggestion = _suggestion(found, item, tree, block.symbols)
     message = f"{result.message}; probable cause: {found.message}" if result.message else found.message
     return replace(result, cause=found.cause, message=message, suggestion=suggestion)
+
+
+def _unnamed(block: Block) -> frozenset[str]:
+    """The sizes that the checker has named, where the document has no such names."""
+    texts = (member.text for item in block.items for member in item.statement.members)
+    return (
+        frozenset() if any("D_" in text for text in texts) else frozenset(filter(_DRAWN.fullmatch, block.symbols.dims))
+    )
 
 
 def _suggestion(found: Probable, item: Item, tree: Node, symbols: Symbols) -> str:
@@ -334,6 +354,13 @@ def _arrays(key: str, worlds: Sequence[World]) -> list[Array]:
         return [world.value(key).array for world in worlds]
     except (Refusal, Limit, ArithmeticError, ValueError):
         return []
+
+
+def _share(outcome: Outcome) -> float | None:
+    """What the stated side must be multiplied with: NaN where both sides are 0, None where there is no such number."""
+    if outcome.agrees:
+        return 1.0 if outcome.stated.any() and outcome.numerical.any() else float("nan")
+    return ratio(outcome.stated, outcome.numerical, outcome.limit)
 
 
 def _single(key: str, worlds: Sequence[World]) -> tuple[float, ...]:

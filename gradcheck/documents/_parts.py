@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from gradcheck.documents._edits_symbols import with_subscript
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._proportions import Values
 from gradcheck.documents._records import Limit
-from gradcheck.documents._symbols import Symbols, is_named
-from gradcheck.documents._tree import Fraction, Group, List, Node, Number, Product, Root, Script, Sum, walk
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Symbols, is_named, items_of_subscript, key_of
+from gradcheck.documents._tidy import bracketed, named
+from gradcheck.documents._tree import (
+    Fraction,
+    Group,
+    List,
+    Name,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Root,
+    Script,
+    Sum,
+    Word,
+    walk,
+)
 from gradcheck.documents._world import World
 from gradcheck.documents._write import write
 
@@ -23,6 +40,35 @@ def factors_of(symbols: Symbols) -> tuple[Node, ...]:
     """The factors in definitions that are more than a name or a number: `A x` of `(A x) \\\\odot b`."""
     found = {write(part): part for tree in _definitions(symbols) for part in _factors(tree)}
     return tuple(found.values())[:_MOST]
+
+
+def slopes_of(symbols: Symbols) -> Iterator[Node]:
+    """The inner derivative of what is defined by a saturating function: `1 - u_j^2` of `u_j = \\tanh(..)`."""
+    for key, symbol in symbols.table.items():
+        one = symbol.definition
+        if one is None or symbol.callable or not isinstance(one.tree, Product) or len(one.tree.factors) != 2:
+            continue
+        function = one.tree.factors[0]
+        value = with_subscript(named(key), one.indices, commas=False) if one.indices else named(key)
+        if isinstance(function, Name | Word) and function.text.strip() in ("\\tanh", "tanh"):
+            yield Sum(("", "-"), (Number("1"), _squared(value)))
+        elif isinstance(function, Name | Word) and function.text.strip() in ("\\sigma", "sigmoid"):
+            yield Product(("",), (value, bracketed(Sum(("", "-"), (Number("1"), value)))))
+
+
+def picked(symbols: Symbols, indices: Sequence[str]) -> Iterator[Node]:
+    """`[k = c]` for each free index and each c that picks an entry, `x_c`: a label, or an integer."""
+    labels = {key for key, symbol in symbols.table.items() if symbol.kind == "labels" and symbol.axes == ()}
+    subs = [node.sub for tree in _definitions(symbols) for _, node in walk(tree) if isinstance(node, Script)]
+    for item in dict.fromkeys(one for sub in subs for part in items_of_subscript(sub)[0] for one in letters(part)):
+        if key_of(item) in labels | symbols.dims.keys():
+            yield from (Group("[", Relation(("=",), (Name(one), item))) for one in indices)
+
+
+def _squared(node: Node) -> Node:
+    two = Number("2")
+    is_free = isinstance(node, Script) and node.sup is None
+    return Script(node.base, node.sub, two) if isinstance(node, Script) and is_free else Script(node, None, two)
 
 
 def constants_of(symbols: Symbols, worlds: Sequence[World]) -> Iterator[tuple[Node, Values]]:

@@ -39,8 +39,9 @@ class Constant:
         return negated(body) if self.negative else body
 
     def is_near(self, values: Sequence[float]) -> bool:
-        """Whether the values measured so far are those of the constant."""
-        return all(abs(a - b) <= CLOSE * abs(b) for a, b in zip(values, self.values, strict=False))
+        """Whether the values measured so far are those of the constant; NaN says nothing."""
+        pairs = zip(values, self.values, strict=False)
+        return all(abs(a - b) <= CLOSE * abs(b) < np.inf for a, b in pairs if not np.isnan(a))
 
 
 def _factor(node: Node) -> Node:

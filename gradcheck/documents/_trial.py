@@ -134,7 +134,7 @@ class Trial:
             case "simplex":
                 array = magnitudes / magnitudes.sum(axis=-1, keepdims=True)
             case "mask":
-                array = stream.permutation(np.arange(size) % 2).reshape(wide).astype(float)
+                array = self._mask(symbol.key, stream, size).reshape(wide)
             case "labels":
                 array = _labels(stream, self._upper(symbol), size, self.number).reshape(wide) + float(self.symbols.base)
             case "set":
@@ -164,6 +164,13 @@ class Trial:
             order = np.random.default_rng([self.seed, zlib.crc32(key.encode())]).permutation([1.0, 1.0, -1.0, -1.0])
             return np.full(shape, order[self.number % 4])
         return self._stream(key, 1).permutation(1.0 - 2 * (np.arange(size) % 2)).reshape(shape)
+
+    def _mask(self, key: str, stream: np.random.Generator, size: int) -> Array:
+        """Zeros and ones, half and half; of a single entry each in its turn, and then at random."""
+        if size > 1:
+            return stream.permutation(np.arange(size) % 2).astype(float)
+        order = np.random.default_rng([self.seed, zlib.crc32(key.encode())]).permutation([0.0, 0.0, 1.0, 1.0])
+        return np.full(size, order[self.number] if self.number < len(order) else stream.integers(2), dtype=float)
 
     def coefficients(self, key: str, *shape: int) -> Array:
         """Coefficients of the smooth function that stands in for an unknown one."""
