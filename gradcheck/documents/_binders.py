@@ -180,7 +180,7 @@ def _taken(own: Elaborator, binding: _Binding, node: Node) -> bool:
 
 def spans_in(conditions: Sequence[Node]) -> Iterator[tuple[str, Node, Node]]:
     """The index and both ends of each `i = 1, \\dots, n`."""
-    for condition in (part for node in conditions for part in items_of(node)):
+    for condition in flattened(conditions):
         if isinstance(condition, Relation) and condition.operators in (("=",), ("\\in",)):
             name, span = condition.operands[0], span_of(condition.operands[1])
             if span and isinstance(name, Name):
@@ -293,10 +293,15 @@ def _inside(own: Elaborator, element: e.Expression, collection: Node) -> e.Expre
     return e.Member(found.symbol.key, whose, element, at=collection.at)
 
 
+def flattened(conditions: Sequence[Node]) -> list[Node]:
+    """Conditions one by one, those of lists too."""
+    return [part for node in conditions for part in items_of(node)]
+
+
 def with_substitutions(own: Elaborator, tree: Node, conditions: tuple[Node, ...]) -> tuple[Node, list[Node]]:
     """A formula with what its conditions say of indices that the left side lacks, and the other conditions."""
     left: list[Node] = []
-    for condition in (part for node in conditions for part in items_of(node)):
+    for condition in flattened(conditions):
         if isinstance(condition, _NAMES) and own.symbols.find(condition) is None:
             continue  # for all j
         summed = _summed(own, tree, condition)

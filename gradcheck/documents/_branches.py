@@ -182,10 +182,13 @@ def _is_met_by_choice(condition: Expression) -> bool:
     return isinstance(condition, e.Compare) and bool(_SMOOTHLY & set(condition.operators)) and bool(keys_in(condition))
 
 
-def with_untaken(result: Result, head: Formula, member: Formula, worlds: Sequence[World]) -> Result:
+def with_untaken(
+    result: Result, head: Formula, member: Formula, worlds: Sequence[World], outcomes: Sequence[Outcome]
+) -> Result:
     """What agrees, but for a branch of which no trial knows anything: then what is stated there is not checked."""
-    left = untaken(head, member, worlds) if result.verdict in (Verdict.PASS, Verdict.CONVENTION) else []
-    if any(one.stated for one in left):
+    agrees = result.verdict in (Verdict.PASS, Verdict.CONVENTION)
+    left = untaken(head, member, worlds) if agrees else []
+    if any(one.stated for one in left) or (agrees and not any(one.gaps.size for one in outcomes)):
         message = "no values that were drawn meet one of the cases or conditions: what is stated for it is not checked"
         return replace(result, verdict=Verdict.UNSUPPORTED, message=message, cause=None)
     if left and not result.message:

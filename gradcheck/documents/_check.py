@@ -262,7 +262,7 @@ class Checker:
         owner = self.block.owns(item)
         if item.defines and not owner and is_stand_in(tree, self.symbols):
             return Judged(self._result(item, member, Verdict.DEF, "a function that is only named"))
-        head = elaborate(item.head, self.symbols)
+        head = elaborate(item.head, self.symbols, conditions=tuple(item.conditions))
         stated = elaborate(tree, self.symbols, head, conditions=tuple(item.conditions))
         if head.expression == stated.expression:
             evaluate(head, self.worlds[0])  # x = x means nothing if x is blocked
@@ -280,7 +280,7 @@ class Checker:
             return self._definition(item, member, tree, outcomes)
         judged = self._judged(item, member, tree, head, stated, outcomes, before)
         judged.worlds = worlds
-        judged.result = with_untaken(judged.result, head, stated, worlds)
+        judged.result = with_untaken(judged.result, head, stated, worlds, outcomes)
         return judged
 
     def _applies(self, head: Formula) -> bool:

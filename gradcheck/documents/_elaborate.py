@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._binders import conditions_of, ranged, reduction, with_substitutions
+from gradcheck.documents._binders import conditions_of, flattened, ranged, reduction, with_substitutions
 from gradcheck.documents._differentials import differential
 from gradcheck.documents._errors import Dangling, Undeclared, Unsupported, Wrong
 from gradcheck.documents._expression import Expression, Formula, Range
@@ -80,7 +80,8 @@ def elaborate(
     source
         The array whose axes `indices` run along.
     conditions
-        What restricts the formula: ranges of indices, `i = l + k` for an index that the left side lacks, comparisons.
+        What restricts the formula: ranges of indices, `i = l + k` for an index that the left side lacks, comparisons;
+        of a left side, they are the ranges alone.
 
     Raises
     ------
@@ -95,9 +96,11 @@ def elaborate(
             own.bind_free(node)
         if source is not None:
             own.note(source, tuple(map(e.Index, own.free.values())))
-        tree, tests = with_substitutions(own, tree, conditions)
+        is_left = left is None and indices is None
+        tree, tests = (tree, flattened(conditions)) if is_left else with_substitutions(own, tree, conditions)
         expression = own.whole(tree)
-        holds = tuple(conditions_of(own, test) for test in tests if not ranged(own, test))
+        tests = [test for test in tests if not ranged(own, test)]
+        holds = () if is_left else tuple(conditions_of(own, test) for test in tests)
     except RecursionError:
         raise Limit("limit-nesting", "a formula nested too deeply") from None
     return Formula(expression, tuple(own.free.values()), own.ranges, holds)

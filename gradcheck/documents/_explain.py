@@ -79,7 +79,7 @@ class Search:
     def cause(self, left: Node, right: Node) -> Probable | None:
         """The likeliest small edit that makes `right` agree with `left`."""
         try:
-            head = elaborate(left, self.symbols)
+            head = elaborate(left, self.symbols, conditions=self.conditions)
         except (Refusal, Limit):
             return None
         indices = [head.ranges[label].name for label in head.free]
@@ -263,7 +263,7 @@ class Search:
     def _head(self, left: Node, symbols: Symbols, worlds: Sequence[World], held: str) -> tuple[Formula, list[Value]]:
         key = f"{held} | {write(left)}"
         if key not in self._heads:
-            head = elaborate(left, symbols)
+            head = elaborate(left, symbols, conditions=self.conditions)
             self._heads[key] = head, [evaluate(head, world) for world in worlds]
         return self._heads[key]
 

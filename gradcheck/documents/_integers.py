@@ -50,7 +50,7 @@ def _strides(nodes: Sequence[Node], heads: Sequence[Node]) -> Iterator[str]:
     used = {name for node in (*nodes, *parts) if isinstance(node, Big) for name in _indices(node)}
     for node in nodes:
         if isinstance(node, Script) and node.sub is not None:
-            used |= {name for item in items_of_subscript(node.sub)[0] if not _products(item) for name in _whole(item)}
+            used |= {name for item in items_of_subscript(node.sub)[0] for name in _stepping(item)}
     for node in nodes:
         for product in _products(node):
             names = [part.text for _, part in walk(product) if isinstance(part, Name)]
@@ -63,8 +63,22 @@ def _products(item: Node) -> list[Product]:
     return [term for term in terms if isinstance(term, Product) and isinstance(term.factors[0], Name)]
 
 
-def _whole(item: Node) -> Iterator[str]:
-    yield from (part.text for _, part in walk(item) if isinstance(part, Name))
+def _stepping(item: Node) -> Iterator[str]:
+    """The letters of an index that are neither factors in a sum nor divisors."""
+    match item:
+        case Name(text=text):
+            yield text
+        case Sum(terms=parts) if not _products(item):
+            yield from (name for part in parts for name in _stepping(part))
+        case Group(body=body) if body is not None:
+            yield from _stepping(body)
+        case Fraction(over=over):
+            yield from _stepping(over)
+        case Product(factors=factors, operators=operators):
+            undivided = operators.index("/") + 1 if "/" in operators else len(factors)
+            yield from (name for part in factors[:undivided] for name in _stepping(part))
+        case List(items=parts):
+            yield from (name for part in parts for name in _stepping(part))
 
 
 def counts_of(
@@ -127,7 +141,8 @@ def _indices(node: Node) -> Iterator[str]:
 def _counted(item: Node) -> tuple[Node, ...]:
     """What is counted below a big operator: i in `i = 1`, p in `0 \\leq p < K`."""
     if isinstance(item, Relation):
-        return item.operands[1:-1] if len(item.operands) > 2 else item.operands[:1]
+        found = item.operands[1:-1] if len(item.operands) > 2 else item.operands[:1]
+        return () if "\\mid" in item.operators else tuple(one for one in found if not isinstance(one, Sum))
     return (item.head,) if isinstance(item, Such) else (item,)
 
 

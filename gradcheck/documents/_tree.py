@@ -271,7 +271,9 @@ def shifted(node: Node, offset: int) -> Node:
 
 
 def items_of(node: Node | None) -> tuple[Node, ...]:
-    """The items of a list, or the node alone; none for None."""
+    """The items of a list, or the node alone, without the braces of \\substack; none for None."""
     if node is None:
         return ()
+    if isinstance(node, Group) and node.kind == "{" and isinstance(node.body, List | Relation | Such):
+        return items_of(node.body)
     return node.items if isinstance(node, List) else (node,)

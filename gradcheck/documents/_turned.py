@@ -21,7 +21,7 @@ def turned(item: Item, tree: object, draws: Draws) -> list[Outcome]:
         return []
     symbols = draws.block.symbols
     try:
-        head = elaborate(item.head, symbols)
+        head = elaborate(item.head, symbols, conditions=tuple(item.conditions))
         if not isinstance(head.expression, Differential) or head.expression.layout != "column":
             return []
         stated = elaborate(tree, symbols, head, conditions=tuple(item.conditions))

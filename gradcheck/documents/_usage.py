@@ -245,7 +245,7 @@ def _names_below(sub: Node | None) -> Iterator[str]:
                 Relation(operators=("=", *_), operands=(head, *_)) | Relation(operands=(head, *_), operators=("\\in",))
             ):
                 yield from (key_of(name) for name in letters(head))
-            case Relation(operands=operands):
+            case Relation(operands=operands, operators=operators) if "\\mid" not in operators:
                 middle = operands[1:-1] if len(operands) > 2 else operands[:1]
                 yield from (key_of(name) for operand in middle for name in letters(operand))
             case _:
