@@ -107,3 +107,24 @@ def test_an_assignment_to_what_stands_in_it_is_an_update() -> None:
 )  # fmt: skip
 def test_matrices_and_vectors_of_a_function_have_the_shapes_that_it_needs(defined: str, right: str, wrong: str) -> None:
     assert (_last(defined, right), _last(defined, wrong)) == ("PASS", "FAIL")
+
+
+@pytest.mark.parametrize(
+    ("displays", "verdict"),
+    [
+        ((r"y = x^3", r"y' = 3 x^2"), "PASS"),
+        ((r"y = x^3", r"y' = 3 x"), "FAIL"),
+        ((r"y = x^3", r"y'' = 6 x"), "PASS"),
+        ((r"y = x^3", r"y'' = 6 x^2"), "FAIL"),
+        ((r"y = \sin(x) \cos(x)", r"y'(x) = \cos^2(x) - \sin^2(x)"), "PASS"),
+        ((r"y = \sin(x) \cos(x)", r"y'(x) = \cos^2(x) + \sin^2(x)"), "FAIL"),
+        ((r"y = \tanh x", r"y' = 1 - y^2"), "PASS"),
+        ((r"y = \tanh x", r"y' = 1 + y^2"), "UNDECLARED"),
+        ((r"y = 3 x", r"y' = \max(0, y)", r"z = 2 y'"), "DEF"),
+        ((r"y = a x + b", r"y' = \gamma y + \beta"), "DEF"),
+        ((r"y = f(x) = x^3", r"f'(x) = 3 x^2"), "PASS"),
+        ((r"y = f(x) = x^3", r"f'(x) = 3 x"), "FAIL"),
+    ],
+)  # fmt: skip
+def test_a_prime_of_what_is_made_from_one_letter_is_its_derivative(displays: tuple[str, ...], verdict: str) -> None:
+    assert _last(*displays) == verdict

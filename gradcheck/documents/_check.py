@@ -321,7 +321,7 @@ class Checker:
                 rest = sum(one.gaps.size - two.gaps.size for one, two in zip(outcomes, inner, strict=True))
                 message = f"right {border} from the border; at the border {wrong} of {rest} entries differ"
                 return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
-        if missing := missing_in(head, tree, self.block, self.worlds[0]):
+        if missing := item.doubt or missing_in(head, tree, self.block, self.worlds[0]):
             raise Undeclared(missing, None, missing)
         refuse_relation(head, stated, self.worlds[0])
         return Judged(self._failed(item, member, tree, head, outcomes, before), outcomes)

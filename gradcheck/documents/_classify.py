@@ -48,7 +48,7 @@ class Item:
     """A statement with its members parsed: a tree each, or why there is none.
 
     `head` is the tree of the chain's head, which a continued statement has from the one before; `adopted`, the number
-    of the right side that defines.
+    of the right side that defines; `doubt`, why what it says may mean something else, where it is wrong.
     """
 
     statement: Statement
@@ -60,6 +60,7 @@ class Item:
     spurious: bool = False
     adopted: int = 0
     message: str = ""
+    doubt: str = ""
 
     @property
     def rights(self) -> list[tuple[Member, Node | Refusal | Limit]]:

@@ -12,9 +12,10 @@ from gradcheck.documents._classify import Item, Kind, head_in, is_unspecified
 from gradcheck.documents._errors import Conformability, Refusal, Undeclared
 from gradcheck.documents._records import Limit
 from gradcheck.documents._repair import repaired
-from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tied import Tie, trial_of
-from gradcheck.documents._tree import Name, Node, Number, Product, Relation, Script, walk
+from gradcheck.documents._tree import Group, Name, Node, Number, Product, Relation, Script, walk
+from gradcheck.documents._usage import is_letter
 from gradcheck.documents._unread import unread_heads
 from gradcheck.documents._world import World, defined
 
@@ -29,9 +30,23 @@ def define_functions(symbols: Symbols, items: Sequence[Item]) -> None:
             if not isinstance(call, Product) or not isinstance(right, Node):
                 continue
             found = symbols.find(call.factors[0])
-            head = head_in(call, symbols, right) if found and found.symbol.kind == "function" else None
-            if found and head is not None and head.parameters and found.symbol.axes is None:
+            declared = found is not None and found.symbol.kind == "function" and found.symbol.axes is None
+            head = head_in(call, symbols, right) if declared or (found is None and _is_call(call)) else None
+            if head is not None and head.parameters:
                 symbols.define(head.name, head.definition(right))
+
+
+def called_in_chains(items: Sequence[Item]) -> set[str]:
+    """The f of `y = f(x) = x^2`."""
+    middles = (tree for item in items for _, tree in item.rights[:-1] if item.defines)
+    return {key_of(tree.factors[0]) for tree in middles if isinstance(tree, Product) and _is_call(tree)}
+
+
+def _is_call(tree: Product) -> bool:
+    """Whether it is a letter with another one in parentheses."""
+    name, group = tree.factors[0], tree.factors[-1]
+    inside = isinstance(group, Group) and group.kind == "(" and isinstance(group.body, Name)
+    return tree.operators == ("",) and isinstance(name, Name) and is_letter(name) and inside
 
 
 class Definitions:

@@ -21,7 +21,7 @@ from gradcheck.documents._classify import (
     is_stand_in,
 )
 from gradcheck.documents._declared import declare_spaces
-from gradcheck.documents._definitions import Definitions, define_functions
+from gradcheck.documents._definitions import Definitions, called_in_chains, define_functions
 from gradcheck.documents._entries import Define, OpTie
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._gradients import prefixes_in, with_gradients
@@ -40,6 +40,7 @@ from gradcheck.documents._losses import (
 from gradcheck.documents._macros import LONGEST
 from gradcheck.documents._matrices import declare_matrices
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
+from gradcheck.documents._primes import read_primes
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
 from gradcheck.documents._relations import probabilities
@@ -310,6 +311,7 @@ class _Builder:
         """With names such as `W_1` and `dW` as one name."""
         name_steps(items, self.symbols)
         read_samples(items, self.symbols)
+        read_primes(items, self.symbols)
         stated = [item for item in items if item.kind is not Kind.ALONE]
         heads = [item.head for item in stated if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
         functions = parameters_of(heads)
@@ -363,6 +365,7 @@ class _Builder:
             item.defines = head
         keep_inline(items, self.symbols)
         functions = {item.defines.name for item in items if item.defines and item.defines.parameters}
+        functions |= called_in_chains(items)
         for item in items:
             primed = item.defines and item.defines.name.endswith("'")
             if item.defines and primed and (item.defines.parameters or item.defines.name.rstrip("'") in functions):
