@@ -15,8 +15,8 @@ from gradcheck.documents._repair import repaired
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tied import Tie, trial_of
 from gradcheck.documents._tree import Group, Name, Node, Number, Product, Relation, Script, walk
-from gradcheck.documents._usage import is_letter
 from gradcheck.documents._unread import unread_heads
+from gradcheck.documents._usage import is_letter
 from gradcheck.documents._world import World, defined
 
 _UNBOUND = "nothing tells the range of index "
