@@ -246,6 +246,45 @@ def test_a_function_with_a_declared_shape_is_no_constant() -> None:
     assert verdicts(text.replace("\\sum_i g_i", "\\sum_i"), declared) == ["DEF", "FAIL"]
 
 
+VECTOR = "shapes: w[D] X[N,D] y[N]\nscalars: \\lambda\ncalls: R S\n"
+PENALTY = r"\[ J(w) = \|X w - y\|^2 + \lambda R(w) \]"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r"\[ \nabla_w (S(w) + R(w)) = \nabla S(w) + \nabla R(w) \]", ["PASS"]),
+        (r"\[ \nabla_w (S(w) + R(w)) = \nabla S(w) - \nabla R(w) \]", ["FAIL"]),
+        (PENALTY + r"\[ \nabla J(w) = 2 X^\top (X w - y) + \lambda \nabla R(w) \]", ["DEF", "PASS"]),
+        (PENALTY + r"\[ \nabla J(w) = 2 X^\top (X w - y) + \nabla R(w) \]", ["DEF", "FAIL"]),
+        (PENALTY + r"\[ \frac{\partial J}{\partial w} = 2 X^\top (X w - y) + \lambda \frac{\partial R}{\partial w} \]",
+         ["DEF", "PASS"]),
+    ],
+)  # fmt: skip
+def test_a_function_that_has_a_gradient_or_is_added_to_a_number_is_a_number(text: str, found: list[str]) -> None:
+    assert verdicts(text, VECTOR) == found
+    assert verdicts(text, VECTOR.replace("w[D]", "w[D] R[] S[]")) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\[ v = S(w), \quad \frac{\partial v}{\partial w} = \operatorname{diag}(S'(w)) \]",
+        r"\[ v = w + S(w), \quad \frac{\partial v_i}{\partial w_j} = [i = j] (1 + S'(w_i)) \]",
+        r"\[ v = w \odot S(w), \quad v_i = w_i S(w_i) \]",
+    ],
+)
+def test_a_function_that_has_a_prime_or_is_added_to_an_array_acts_entry_by_entry(text: str) -> None:
+    assert verdicts(text, VECTOR) == ["DEF", "PASS"]
+
+
+def test_a_function_of_an_array_that_nothing_tells_the_shape_of_is_not_guessed() -> None:
+    (result,) = check(r"\[ a = 2 R(w) \]", kind="latex", sidecar=VECTOR).results
+    assert result.verdict == "UNDECLARED"
+    assert "shapes: R[]" in result.message
+    assert verdicts(r"\[ a = 2 R(w) \]", VECTOR + "shapes: R[]") == ["DEF"]
+
+
 def test_a_declared_gradient_takes_its_argument_in_parentheses() -> None:
     sidecar = """== 1
 shapes: X[w,d]

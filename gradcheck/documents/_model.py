@@ -47,6 +47,7 @@ from gradcheck.documents._relations import probabilities
 from gradcheck.documents._samples import read_samples
 from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._spaces import size_from
+from gradcheck.documents._stand_ins import tell_stand_in
 from gradcheck.documents._steps import name_steps
 from gradcheck.documents._symbols import Symbol, Symbols, key_of
 from gradcheck.documents._tied import Tie
@@ -276,6 +277,7 @@ class _Builder:
                     shapes = {one.symbol.axes for one in map(symbols.find, arguments(tree)) if one}
                     axes = left.symbol.axes if left and shapes - {left.symbol.axes} else axes
         symbols.function(name, axes)
+        tell_stand_in(key, symbols, items, self._lets())
 
     # statements
 

@@ -245,7 +245,7 @@ class Symbols:
         key = self.key(name)
         before = self.symbol(key)
         if before is not None:
-            unknown = before.kind == "real" and before.definition is None and before.axes
+            unknown = before.kind == "real" and before.definition is None and before.axes is not None
             shape = before.axes if axes is None else tuple(self._size(axis) for axis in axes)
             self.table[key] = replace(before, callable=True, axes=shape, kind="function" if unknown else before.kind)
             return key
