@@ -8,7 +8,8 @@ from dataclasses import replace
 from gradcheck.documents._classify import Item, Kind, arguments, head_in, is_gradient, is_unspecified, plain
 from gradcheck.documents._entries import Loss
 from gradcheck.documents._gradients import names_in, schemed
-from gradcheck.documents._symbols import Symbols, key_of, spellings
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of, spellings
 from gradcheck.documents._tree import Accent, Big, Derivative, Fraction, Group, Name, Node, Product, Script, Sum, walk
 
 Upstream = tuple[str, str, str, Item]
@@ -26,7 +27,10 @@ def stem(node: Node, symbols: Symbols) -> str:
 
 
 def upstreams(symbols: Symbols, items: Sequence[Item], declared: Collection[str]) -> list[Upstream]:
-    """`g_{ij} = \\frac{\\partial L}{\\partial y_{ij}}`: name, loss, output; `declared` names have a meaning already."""
+    """`g_{ij} = \\frac{\\partial L}{\\partial y_{ij}}`: name, loss, output; `declared` names have a meaning already.
+
+    The name is "" where the indices change places, `g_{ji} = \\frac{\\partial L}{\\partial y_{ij}}`: that defines g.
+    """
     found: list[Upstream] = []
     for item in items:
         rights = item.rights
@@ -42,11 +46,25 @@ def upstreams(symbols: Symbols, items: Sequence[Item], declared: Collection[str]
         if not isinstance(left, Node) or not isinstance(right, Derivative) or right.of is None:
             continue
         name, of = stem(left, symbols), stem(right.by, symbols)
+        if _is_transposed(left, right.by):
+            found.append(("", key_of(right.of), of, item))
+            continue
         item.kind = Kind.UPSTREAM
         known = any(spelling in declared for spelling in spellings(symbols.parse(name)))
         if not known and (name, key_of(right.of), of) not in [one[:3] for one in found]:
             found.append((name, key_of(right.of), of, item))
     return found
+
+
+def _is_transposed(left: Node, right: Node) -> bool:
+    """Whether both sides have the same indices in another order."""
+    one, other = _indices(left), _indices(right)
+    return one != other and sorted(one) == sorted(other)
+
+
+def _indices(node: Node) -> list[str]:
+    items = items_of_subscript(node.sub)[0] if isinstance(node, Script) else ()
+    return [key_of(letter) for item in items for letter in letters(item)]
 
 
 def chained_upstreams(symbols: Symbols, items: Sequence[Item], given: Sequence[Upstream]) -> list[Upstream]:
@@ -156,23 +174,24 @@ def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[U
     by_loss: dict[str, list[tuple[str, str]]] = {}
     for name, loss, of, _ in upstream:
         by_loss.setdefault(loss, []).append((name, of))
-    explicit = {(name, of) for name, _, of, item in upstream if item.kind is Kind.UPSTREAM}
+    explicit = {(name, of) for name, _, of, item in upstream if item.kind is Kind.UPSTREAM or not name}
     heads = {symbols.resolved(item.defines.name): item for item in items if item.defines}
     for loss, pairs in by_loss.items():
         known = symbols.symbol(loss)
         if loss in heads or (known is not None and known.kind == "loss"):
             for name, of in pairs:
-                symbols.gradient(name, loss, of)
+                if name:
+                    symbols.gradient(name, loss, of)
             continue
-        outputs = {symbols.resolved(of) for _, of in pairs}
-        inner = {of for of in outputs if any(depends(heads, symbols, other, of) for other in heads if other != of)}
+        outputs, forward = {symbols.resolved(of) for _, of in pairs}, _forward(heads, symbols, loss)
+        inner = {of for of in outputs if any(depends(forward, symbols, other, of) for other in forward if other != of)}
         last = [(name, of) for name, of in pairs if symbols.resolved(of) not in inner]
         sure = [pair for pair in last if pair in explicit or symbols.resolved(pair[1]) in heads]
         if not sure and not any(pair in explicit for pair in pairs):
             continue
         symbols.loss(loss, sure or last or pairs)
         for name, of in pairs:
-            if (name, of) not in last and last:
+            if name and (name, of) not in last and last:
                 symbols.gradient(name, loss, of)
 
 

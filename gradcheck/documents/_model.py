@@ -163,7 +163,7 @@ class _Builder:
         shapeless = [key for tie in self.ties for name, key in tie.outputs if tie.op.outputs[name].startswith("...y")]
         declare_outputs(symbols, formulas, shapeless)
         calls = {symbols.key(name) for names in self._all("calls") for name in names}
-        defined_keys |= calls | self._lets() | self._gradients() | {one[0] for one in upstream}
+        defined_keys |= calls | self._lets() | self._gradients() | {one[0] for one in upstream if one[0]}
         more, unknown = unexplained(symbols, items, defined_keys)
         upstream = upstream or (more if not self._all("loss") else [])
         defined_keys |= unknown | {one[0] for one in more}

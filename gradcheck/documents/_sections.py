@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from gradcheck.documents._carried import stem, with_carried
+from gradcheck.documents._classify import is_gradient
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Annotation, Display, Document, Heading, Limit, Statement
 from gradcheck.documents._statements import chains
@@ -139,6 +140,7 @@ class _Meanings:
 
     ranks: dict[str, int] = field(default_factory=dict)
     made_of: dict[str, frozenset[str]] = field(default_factory=dict)
+    gradients: set[str] = field(default_factory=set)
     written: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     scalars: set[str] = field(default_factory=set)
 
@@ -152,6 +154,7 @@ class _Meanings:
             found.ranks.update({name: 0 for name in bare if name.islower() and alone} | ranked)
             key = key_of(tree) if _is_labelled(tree, right) else name(tree)
             found.made_of[key] = _names(right)
+            found.gradients.update([key] if is_gradient(right) else [])
             found.scalars.update(_parameters(tree) - ranked.keys())
             found.written[key] = display.line, tuple(write(n) for _, n in walk(right) if not children(n))
         return found
@@ -162,7 +165,8 @@ class _Meanings:
         for key, (line, leaves) in later.written.items():
             before, other = self.written.get(key, (line, leaves))
             apart = any(before < one.line <= line for one in headings)
-            if apart and not _alike(other, leaves):
+            goes_on = self._is_told(key, later) and later.made_of[key] & self.gradients
+            if apart and not goes_on and not _alike(other, leaves):
                 lines.append(before)
         return max(lines)
 
@@ -172,8 +176,16 @@ class _Meanings:
         return (
             differs
             or any(later.ranks.get(key) for key in self.scalars)
-            or any(_apart(self.made_of[key], names) for key, names in later.made_of.items() if key in self.made_of)
+            or any(
+                _apart(self.made_of[key], names) and not self._is_told(key, later)
+                for key, names in later.made_of.items()
+                if key in self.made_of
+            )
         )
+
+    def _is_told(self, key: str, later: _Meanings) -> bool:
+        """Whether a letter is a name for a gradient, and what this is comes later."""
+        return key in self.gradients and key not in later.gradients
 
     def with_later(self, later: _Meanings) -> _Meanings:
         """Both, the later one counting where they differ, unless it has no indices."""
@@ -182,6 +194,7 @@ class _Meanings:
         return _Meanings(
             later.ranks | kept | indexed,
             self.made_of | later.made_of,
+            (self.gradients - later.made_of.keys()) | later.gradients,
             self.written | later.written,
             self.scalars | later.scalars,
         )
