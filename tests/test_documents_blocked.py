@@ -66,7 +66,34 @@ $$\frac{\partial E}{\partial z_i} = p_i - t_i$$
 """
     assert _verdicts(text) == ["DEF", "DEF", "PASS", "PASS"]
     assert _verdicts(text.replace("p_i - t_i", "t_i - p_i")) == ["DEF", "DEF", "PASS", "FAIL"]
-    assert _verdicts(text.replace(r", \quad \sum_i t_i = 1", "")) == ["DEF", "DEF", "FAIL"]
+    unsaid = text.replace(r", \quad \sum_i t_i = 1", "")
+    assert _verdicts(unsaid) == ["DEF", "DEF", "UNDECLARED"]
+    assert "simplex: t declares it" in check(unsaid, search=0).results[2].message
+    assert _verdicts("<!-- gradcheck shapes: t[N] z[N] -->\n\n" + unsaid) == ["DEF", "DEF", "FAIL"]
+
+
+def test_a_sign_that_nothing_says_is_asked_for_and_one_that_does_not_help_is_not() -> None:
+    huber = r"""$$\rho_n = \begin{cases} \frac12 r_n^2 & |r_n| \le \kappa \\
+\kappa |r_n| - \frac12 \kappa^2 & \text{otherwise} \end{cases}$$
+
+$$\frac{\partial \rho_n}{\partial r_n} = \max(-\kappa, \min(\kappa, r_n))$$
+"""
+    assert _verdicts(huber) == ["DEF", "UNDECLARED"]
+    assert r"positive: \kappa declares it" in check(huber, search=0).results[1].message
+    assert _verdicts(huber.replace("min(", "max(")) == ["DEF", "FAIL"]
+    assert _verdicts("<!-- gradcheck shapes: r[N] \\kappa[] -->\n\n" + huber) == ["DEF", "FAIL"]
+
+
+def test_what_a_derivative_says_depends_on_something_is_no_constant() -> None:
+    text = r"""$$F = -(1-p)^2 \log p$$
+
+$$\frac{dp}{dx} = p (1 - p)$$
+
+$$\frac{dF}{dx} = (1 - p)^2 (2 p \log p - (1 - p))$$
+
+$$\frac{dF}{dp} = 2 (1 - p) \log p - \frac{(1 - p)^2}{p}$$
+"""
+    assert _verdicts(text) == ["DEF", "BLOCKED", "BLOCKED", "PASS"]
 
 
 def test_the_bar_of_an_input_needs_the_bar_of_the_output() -> None:

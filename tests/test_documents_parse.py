@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from gradcheck.documents._errors import Unparsed
 from gradcheck.documents._parse import DEPTH, parse
-from gradcheck.documents._records import Limit
+from gradcheck.documents._records import Display, Limit
 from gradcheck.documents._scan import LONGEST, TOKENS
+from gradcheck.documents._statements import statements_of
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._tree import (
     Accent,
@@ -255,3 +256,22 @@ def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
         assert parse(write(tree)) == tree
     assert place is not None
     assert 0 <= place <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("spaced", "plain"),
+    [
+        (r"a \color{red}{b}", r"a {b}"),
+        (r"\color{red} a b", "a b"),
+        (r"a \phantom{{}=} b", "a b"),
+        (r"a \vphantom{\sum} b", "a b"),
+        (r"a \hspace{1em} b", "a b"),
+        (r"{\bf a} b", r"\mathbf{a} b"),
+        (r"{ \cal L} b", r"\mathcal{L} b"),
+        (r"{\rm sin}(a)", r"\mathrm{sin}(a)"),
+    ],
+)
+def test_colours_spaces_and_old_fonts_leave_a_formula_whole(spaced: str, plain: str) -> None:
+    found = [statements_of(Display("x.md", 1, 1, f"y = {text}", "$$", number=1)) for text in (spaced, plain)]
+    trees = [[parse(member.text) for member in one.members] for [one] in found]
+    assert [write(tree) for tree in trees[0]] == [write(tree) for tree in trees[1]]

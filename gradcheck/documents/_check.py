@@ -29,6 +29,7 @@ from gradcheck.documents._refusals import told
 from gradcheck.documents._relations import refuse_relation
 from gradcheck.documents._results import Result, Verdict
 from gradcheck.documents._size_claims import size_gap
+from gradcheck.documents._supposed import supposition
 from gradcheck.documents._tree import Node, Word, walk
 from gradcheck.documents._turned import turned
 from gradcheck.documents._world import World
@@ -324,6 +325,8 @@ class Checker:
         if missing := item.doubt or missing_in(head, tree, self.block, self.worlds[0]):
             raise Undeclared(missing, None, missing)
         refuse_relation(head, stated, self.worlds[0])
+        if open_ := supposition(head, stated, self.draws):
+            raise Undeclared(open_, None, open_)
         return Judged(self._failed(item, member, tree, head, outcomes, before), outcomes)
 
     def _agreed(self, item: Item, member: Member, head: Formula, stated: Formula, outcomes: list[Outcome]) -> Result:

@@ -61,6 +61,9 @@ def _refuse_undefined(own: Evaluator, of: e.Variable, by: str) -> None:
     symbol = symbols.symbol(of.key)
     outputs = [key for _, key in symbol.terms] if symbol is not None and symbol.terms else [of.key]
     found = [symbols.symbol(key) for key in outputs]
+    for key, cause in sorted(symbols.implied) if symbols.resolved(by) not in own.world.dependencies(of.key) else ():
+        if cause == symbols.resolved(by) and key in own.world.dependencies(of.key):
+            raise Blocked(key, of.at, f"nothing says how {key} depends on {by}")
     known = any(one is None or one.definition or one.kind in ("upstream", "function", "loss") for one in found)
     if not known and symbols.resolved(by) not in map(symbols.resolved, outputs):
         raise Blocked(outputs[0], of.at, f"nothing says how {outputs[0]} depends on {by}")

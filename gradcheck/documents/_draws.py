@@ -91,6 +91,10 @@ class Draws:
             self._numbers[reached] = Draws(replace(self.block, symbols=own, defined=held), self.seed, self.trials)
         return self._numbers[reached]
 
+    def of(self, symbols: Symbols) -> Draws:
+        """Trials of the same block with other symbols."""
+        return Draws(replace(self.block, symbols=symbols), self.seed, self.trials)
+
     def _world(self, number: int, domain: str = "real", edges: tuple[float, ...] = (), spread: float = 1.0) -> World:
         """A trial in which the defined arrays have entries, if there is one."""
         symbols = self.block.symbols

@@ -37,11 +37,11 @@ _TOKEN = re.compile(
     + _END + r")|~)"
     r"|(?P<quad>\\(?:qquad|quad|enspace|enskip|hfill|hfil)" + _END + ")"
     r"|(?P<gap>\\(?:hspace|hskip|kern|mspace)\*?\s*(?:\{[^{}]*\}|[-\d.]+\s*[a-z]{2}))"
-    r"|(?P<dropped>\\(?:label|tag|eqref|ref|phantom|hphantom|vphantom|vspace|color|raisetag|cite|footnote)\*?\s*)(?=\{)"
+    r"|(?P<dropped>\\(?:label|tag|eqref|ref|phantom|hphantom|vphantom|vspace|raisetag|cite|footnote)\*?\s*)(?=\{)"
     r"|(?P<between>\\(?:intertext|shortintertext)\s*)(?=\{)"
     r"|(?P<text>\\(?:text|textrm|textit|textnormal|textbf|mbox|hbox|mathrm)\s*)(?=\{)"
     r"|(?P<wrapper>\\(?:boxed|fbox)\s*\{)"
-    r"|(?P<coloured>\\(?:textcolor|colorbox)\s*)(?=\{)"
+    r"|(?P<coloured>\\(?:textcolor|colorbox|color)\s*)(?=\{)"
     r"|(?P<stacked>\\(?:stackrel|overset|underset)\s*)(?=\{)"
     r"|(?P<braced>\\(?:underbrace|overbrace|underbracket|overbracket)\s*)(?=\{)"
     r"|(?P<substack>\\substack\s*\{)"
@@ -197,11 +197,14 @@ def _step(walk: _Walk, match: re.Match[str], kind: str) -> int:
             _side(walk, match)
         case "quad" | "gap":
             walk.blank(start, end)
-            walk.mark("quad", start, end)
-        case "dropped" | "between":
+            walk.mark("quad", start, end, kind)
+        case "dropped":
             end = walk.group(end)
             walk.blank(start, end)
-            walk.mark("row" if kind == "between" else "quad", start, end)
+        case "between":
+            end = walk.group(end)
+            walk.blank(start, end)
+            walk.mark("row", start, end)
         case "text":
             return _text(walk, start, end)
         case "wrapper":

@@ -300,3 +300,13 @@ def call_gradients(symbols: Symbols, items: Sequence[Item], keys: Collection[str
         head = head_in(item.head, symbols, None) if isinstance(item.head, Node) else None
         if head is not None and head.called and head.name in keys:
             symbols.table[head.name] = replace(symbols.table[head.name], callable=True)
+
+
+def implied_by(symbols: Symbols, items: Sequence[Item]) -> frozenset[tuple[str, str]]:
+    """Inputs of which a derivative is stated, each with what it is by: it depends on that, though nothing says how."""
+    heads = [item.head for item in items if item.kind is Kind.CLAIM and isinstance(item.head, Derivative)]
+    pairs = [(symbols.find(head.of), symbols.find(head.by)) for head in heads if plain(head.of) and head.of is not None]
+    found = [(of.symbol, by.symbol) for of, by in pairs if of is not None and by is not None]
+    return frozenset(
+        (of.key, by.key) for of, by in found if of.kind == "real" and not of.definition and of.key != by.key
+    )

@@ -32,6 +32,7 @@ from gradcheck.documents._losses import (
     call_gradients,
     chained_upstreams,
     declare_loss,
+    implied_by,
     infer_losses,
     more_upstreams,
     name_gradients,
@@ -184,6 +185,7 @@ class _Builder:
             self._each_let(one)
         define_functions(symbols, items)
         owners = Definitions(symbols, self.ties).adopt(items)
+        symbols.implied = implied_by(symbols, items)
         self._each("held", lambda names: symbols.hold(*names))
         return Block(
             items,

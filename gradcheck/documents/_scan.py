@@ -51,6 +51,12 @@ _SYNONYMS = {
     "\\bm": "\\mathbf",
     "\\pmb": "\\mathbf",
     "\\mathds": "\\mathbb",
+    "\\bf": "\\mathbf",
+    "\\rm": "\\mathrm",
+    "\\it": "\\mathit",
+    "\\sf": "\\mathsf",
+    "\\tt": "\\mathtt",
+    "\\cal": "\\mathcal",
     "\\ast": "*",
     "\\colon": ":",
     "\\ldots": "\\dots",
@@ -82,6 +88,7 @@ _TOKEN = re.compile(
     r"|(?P<symbol>:=|\.\.\.|[-+*/=<>(){}\[\]|^_,;:&'!−·×≤≥≠∈′…])",
     re.DOTALL,
 )
+_SWITCH = re.compile(r"\{(\s*)(\\(?:bf|rm|it|sf|tt|cal))(?![A-Za-z])")
 _SET_APART = {"+", "-", "=", "<", ">", "&", "\\\\", "}", ","}
 _BLANK = re.compile(r"(?:\s|~|%[^\n]*(?:\n|$))+")
 _ROW_END = re.compile(r"\.\s*(?:\\\\|\\end(?![A-Za-z]))")  # a full stop at the end of a row of cases
@@ -123,6 +130,7 @@ def scan(text: str, words: Collection[str] = ()) -> list[Token]:
     """
     if len(text) > LONGEST:
         raise Limit("limit-size", f"a formula of {len(text)} characters; admitted: {LONGEST}")
+    text = _SWITCH.sub(r"\2{\1", text)  # {\bf x} is \mathbf{x}
     longest_first = sorted((word for word in words if len(word) > 1), key=len, reverse=True)
     tokens: list[Token] = []
     at = 0

@@ -188,7 +188,8 @@ class _Reader:
             return "comma" in separators and not before.relations and len(separators) == 1
         if self.restricting:
             return False
-        return open_end or _STARTS_OPEN.match(raw) is not None or set(separators) <= {"comma", "cell"}
+        narrow = set(separators) <= {"comma", "cell"} or separators == {"quad": "gap"}
+        return open_end or _STARTS_OPEN.match(raw) is not None or narrow
 
     def _leads(self, piece: _Piece) -> bool:
         """Whether it begins with a relation."""

@@ -151,6 +151,8 @@ class Symbols:
         Relations that the sizes fulfil.
     doubts
         Why names are not declared, though they occur.
+    implied
+        Inputs, each with what it depends on by the word of a statement of its derivative.
     """
 
     base: int = 0
@@ -168,6 +170,7 @@ class Symbols:
     assumed: tuple[tuple[Size, str, Size], ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
+    implied: frozenset[tuple[str, str]] = frozenset()
 
     def copy(self) -> Symbols:
         """An independent table with the same symbols."""
