@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from gradcheck.documents._assumed import assume
+from gradcheck.documents._annotated import Annotated
 from gradcheck.documents._binders import spans_in
 from gradcheck.documents._calls import doubt_calls
 from gradcheck.documents._classes import declare_classes
@@ -22,8 +21,6 @@ from gradcheck.documents._classify import (
 )
 from gradcheck.documents._declared import declare_spaces
 from gradcheck.documents._definitions import Definitions, called_in_chains, define_functions
-from gradcheck.documents._entries import Define, OpTie
-from gradcheck.documents._errors import Refusal
 from gradcheck.documents._gradients import prefixes_in, with_gradients
 from gradcheck.documents._infer import declare_outputs, infer_sets, infer_shapes
 from gradcheck.documents._labels import Labels
@@ -38,23 +35,21 @@ from gradcheck.documents._losses import (
     name_gradients,
     upstreams,
 )
-from gradcheck.documents._macros import LONGEST
 from gradcheck.documents._matrices import declare_matrices
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._primes import read_primes
 from gradcheck.documents._prose import keep_inline
-from gradcheck.documents._records import Annotation, AnnotationError, Limit, Statement
+from gradcheck.documents._records import Annotation, Statement
 from gradcheck.documents._relations import probabilities
 from gradcheck.documents._samples import read_samples
 from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._spaces import size_from
 from gradcheck.documents._stand_ins import tell_stand_in
 from gradcheck.documents._steps import name_steps
-from gradcheck.documents._symbols import Symbol, Symbols, key_of
+from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tied import Tie
 from gradcheck.documents._traits import declare_traits
 from gradcheck.documents._tree import Accent, Name, Node, Product, Script, walk
-from gradcheck.documents._tying import declare_tie
 from gradcheck.documents._unexplained import unexplained
 
 _FROM_ONE = re.compile(
@@ -126,12 +121,9 @@ def block_of(statements: Sequence[Statement], annotations: Sequence[Annotation])
     return _Builder(annotations).block(statements)
 
 
-class _Builder:
+class _Builder(Annotated):
     def __init__(self, annotations: Sequence[Annotation]) -> None:
-        self.annotations = annotations
-        self.symbols = Symbols()
-        self.defines: list[Define] = []
-        self.ties: list[Tie] = []
+        super().__init__(annotations)
         self.notes: list[str] = []
         self.prefixes: tuple[str, ...] = ()
         self.indices: set[str] = set()
@@ -205,68 +197,6 @@ class _Builder:
     def _counts(self, item: Item) -> bool:
         return not item.statement.display.inline or item.kind in (Kind.UPSTREAM, Kind.DEFINITION)
 
-    # annotations
-
-    def _all(self, key: str) -> list[Any]:
-        return [one.value for one in self.annotations if one.key == key]
-
-    def _one(self, key: str) -> Any:
-        return next(reversed(self._all(key)), None)
-
-    def _each(self, key: str, use: Any) -> None:
-        for one in self.annotations:
-            if one.key == key:
-                try:
-                    use(one.value)
-                except KeyError as error:
-                    raise AnnotationError(one.line, f"{key}: {error.args[0]}", one.file) from error
-                except (Refusal, ValueError, Limit) as error:
-                    raise AnnotationError(one.line, f"{key}: {error}", one.file) from error
-
-    def _each_let(self, one: Annotation) -> None:
-        symbols, let = self.symbols, one.value
-        try:
-            left, right = symbols.parse(self._text(let.left)), symbols.parse(self._text(let.right))
-            head = head_in(left, symbols, right)
-            if head is None:
-                raise ValueError(f"got {let.left!r}; admitted: a name, with indices or arguments")
-            symbols.define(head.name, head.definition(right))
-        except (Refusal, ValueError, Limit, KeyError) as error:
-            raise AnnotationError(one.line, f"let: {error}", one.file) from error
-
-    def _words(self, names: Iterable[str]) -> None:
-        self.symbols.words |= set(names)
-
-    def _options(self) -> None:
-        symbols = self.symbols
-        symbols.outside = self._one("outside") or ("error" if self._one("interior") is None else "zero")
-        symbols.elementwise = self._one("mode") == "elementwise"
-        symbols.einsum = bool(self._one("einsum"))
-        self.defines = self._all("define")
-
-    def _declared(self) -> None:
-        symbols = self.symbols
-        self._each("dims", lambda dims: [symbols.dim(dim.name, dim.size) for dim in dims])
-        self._each("shapes", lambda arrays: [symbols.declare(one.name, one.axes) for one in arrays])
-        self._each("scalars", lambda names: [symbols.declare(name) for name in names])
-        self._each("sets", lambda sets: [symbols.subsets(one.name, one.size) for one in sets])
-        self._each("calls", lambda names: [symbols.function(name) for name in names])
-        for let in self._all("let"):
-            if let.indices:
-                key, called = symbols.key(let.name), not let.left.rstrip().endswith("]")
-                symbols.table.setdefault(key, Symbol(key, axes=None, callable=called))
-        for one in self._all("alias"):
-            for pair in one:
-                symbols.alias(pair.name, pair.of)
-        for one in self._all("index"):
-            for bound in one:
-                symbols.index(bound.name, bound.size)
-        self._each("op", self._tie)
-        self._each("assume", lambda assumptions: assume(assumptions, symbols))
-
-    def _tie(self, tie: OpTie) -> None:
-        self.ties.append(declare_tie(tie, self.symbols))
-
     def _function(self, name: str, items: Sequence[Item]) -> None:
         """A function of which only the name is known has the shape of what it is said to be."""
         symbols = self.symbols
@@ -282,19 +212,6 @@ class _Builder:
         tell_stand_in(key, symbols, items, self._lets())
 
     # statements
-
-    def _text(self, text: str) -> str:
-        for one in self.defines:
-            if len(text) + text.count(one.text) * len(one.replacement) > LONGEST:
-                raise Limit("limit-size", f"define: makes a formula longer than {LONGEST} characters")
-            text = text.replace(one.text, f"({one.replacement})")
-        return text
-
-    def _parsed(self, text: str, offset: int) -> Node | Refusal | Limit:
-        try:
-            return self.symbols.parse(self._text(text))
-        except (Refusal, Limit) as error:
-            return error
 
     def _items(self, statements: Sequence[Statement]) -> list[Item]:
         items: list[Item] = []
@@ -376,20 +293,6 @@ class _Builder:
                 item.defines = None  # the derivative of a function
             elif item.defines:
                 item.kind = Kind.DEFINITION
-
-    def _lets(self) -> set[str]:
-        names = set()
-        for let in self._all("let"):
-            tree = self._parsed(let.left, 0)
-            head = head_in(tree, self.symbols, None) if isinstance(tree, Node) else None
-            names |= {head.name} if head else set()
-        return names
-
-    def _gradients(self) -> set[str]:
-        """The keys of the gradients that are declared with a name."""
-        names = [u.name for one in self._all("loss") for u in one.upstream]
-        names += [u.name for ones in self._all("grad") for u in ones]
-        return {self.symbols.key(name) for name in names if name}
 
     # losses and definitions
 
