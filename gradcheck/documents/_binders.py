@@ -214,7 +214,7 @@ def _span_of_sum(node: Sum) -> tuple[Node, Node] | None:
 
 def conditions_of(own: Elaborator, node: Node | None) -> e.Expression:
     """A comparison, a membership, or several that must all hold."""
-    node = node.body if isinstance(node, Group) and node.kind in ("\\{", "{", "(") else node
+    node = node.body if isinstance(node, Group) and node.kind in ("\\{", "{", "(", "[") else node
     if isinstance(node, List):
         return e.Every(tuple(conditions_of(own, item) for item in node.items), at=node.at)
     if isinstance(node, Either):

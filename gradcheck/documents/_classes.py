@@ -5,13 +5,15 @@ A letter that no sum binds and no left side has, which is an index and is compar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from gradcheck.documents._infer import index_size
-from gradcheck.documents._sizes import Size
+from gradcheck.documents._infer import index_size, upper_size
+from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Big, Derivative, Group, Name, Node, Relation, Script, items_of, walk
+from gradcheck.documents._tree import Accent, Big, Derivative, Group, Name, Node, Relation, Script, items_of, walk
 
 _KRONECKER = Name("\\delta")
 
@@ -32,19 +34,36 @@ def declare_classes(symbols: Symbols, formulas: Sequence[Sequence[Node]], heads:
     taken = {name for node in nodes if isinstance(node, Big) for name in _counted(node)}
     taken |= {name for head in heads for name in _indices_of(head)}
     compared = {name for node in nodes for name in _compared(node)} - taken
-    for base, position, item in [use for node in nodes for use in _uses(node)]:
-        label = _label(item, compared)
-        if label is None or not _is_free(symbols, label):
-            continue
-        size = _size(symbols, formulas, heads, base, position)
-        if size is not None and isinstance(item, Script):
-            below = [letter for part in items_of_subscript(item.sub)[0] for letter in letters(part)]
-            axes = [index_size(key_of(letter), symbols, formulas) for letter in below]
-            if axes:
-                drawn = [axis or symbols.dim(f"D_{{{len(symbols.dims)}}}") for axis in axes]
-                symbols.labels(label.text, drawn, size)
-        elif size is not None:
-            symbols.labels(label.text, (), size)
+    uses = [use for node in nodes for use in _uses(node)]
+    whole = {item.text for _, _, item in uses if isinstance(item, Name)}
+    for base, axis, item in uses:
+        if (own := _own(symbols, item, compared, taken)) is not None:
+            _declare(symbols, item, own, _size(symbols, formulas, heads, base, axis), formulas)
+    for item, index in _picked(symbols, formulas, taken | whole):
+        if (own := _own(symbols, item, compared, taken)) is not None:
+            size = index_size(key_of(index), symbols, formulas) or _counted_to(index, nodes, symbols)
+            _declare(symbols, item, own, size, formulas)
+
+
+def _own(symbols: Symbols, item: Node, compared: Collection[str], taken: Collection[str]) -> str | None:
+    """The name of what may be labels: of a declared array, or of a letter of which nothing is known."""
+    label = _label(item, compared)
+    if label is not None and _is_free(symbols, label):
+        return label.text
+    return None if isinstance(item, Name) and item.text in taken else _declared(symbols, item)
+
+
+def _declare(symbols: Symbols, item: Node, own: str, size: Size | None, formulas: Sequence[Sequence[Node]]) -> None:
+    """Declare labels below a size."""
+    if size is None:
+        return
+    if own in symbols.table:
+        symbols.table[own] = replace(symbols.table[own], kind="labels", upper=size)
+        return
+    below = [letter for part in items_of_subscript(getattr(item, "sub", None))[0] for letter in letters(part)]
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    axes = [index_size(key_of(letter), symbols, formulas) or _counted_to(letter, nodes, symbols) for letter in below]
+    symbols.labels(own, [axis or symbols.dim(f"D_{{{len(symbols.dims)}}}") for axis in axes], size)
 
 
 def _label(item: Node, compared: Collection[str]) -> Name | None:
@@ -56,6 +75,56 @@ def _label(item: Node, compared: Collection[str]) -> Name | None:
     return item.base if isinstance(item.base, Name) else None
 
 
+def _picked(
+    symbols: Symbols, formulas: Sequence[Sequence[Node]], indices: Collection[str]
+) -> Iterator[tuple[Node, Name]]:
+    """What is compared with an index and occurs nowhere else, `[y_n = k]`, with that index.
+
+    A letter of which nothing is declared is one in definitions alone: in a derivative it may be a slip for an index.
+    """
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    defining = [trees[1:] for trees in formulas if trees and not _has_derivative(trees[0])]
+    told = [node for rights in defining for tree in rights for _, node in walk(tree)]
+    pairs = [pair for node in nodes for pair in _pairs(node)]
+    sides = Counter(_name(item) for item, _ in pairs)
+    mentions = Counter(key_of(node) for node in nodes if isinstance(node, Name | Accent)) if pairs else sides
+    defined = {pair for node in told for pair in _pairs(node)} if pairs else set()
+    for item, index in pairs:
+        apart = isinstance(index, Name) and index.text in indices and getattr(item, "text", "") not in indices
+        known = (item, index) in defined or symbols.find(item) is not None
+        if isinstance(index, Name) and apart and known and mentions[_name(item)] == sides[_name(item)]:
+            yield item, index
+
+
+def _name(item: Node) -> str:
+    return key_of(item.base if isinstance(item, Script) else item)
+
+
+def _has_derivative(tree: Node) -> bool:
+    return any(isinstance(node, Derivative) for _, node in walk(tree))
+
+
+def _pairs(node: Node) -> Iterator[tuple[Node, Node]]:
+    """The sides of an equality or inequality, or of Kronecker's delta, each one first."""
+    if isinstance(node, Script) and node.base == _KRONECKER and node.sub is not None:
+        found = [letter for item in items_of_subscript(node.sub)[0] for letter in letters(item)]
+        yield from ((found[0], found[1]), (found[1], found[0])) if len(found) == 2 else ()
+    if isinstance(node, Relation) and node.operators in (("=",), ("\\neq",)):
+        one, other = node.operands
+        if all(isinstance(side, Name | Accent | Script) for side in node.operands):
+            yield from ((one, other), (other, one))
+
+
+def _declared(symbols: Symbols, item: Node) -> str | None:
+    """The key of a declared input of numbers that a whole index is, with all its own indices."""
+    found = symbols.find(item)
+    symbol = found.symbol if found else None
+    if found is None or symbol is None or symbol.kind != "real" or symbol.definition or found.sup or found.primes:
+        return None
+    split = [letter for part in found.items for letter in letters(part)]
+    return symbol.key if symbol.axes is not None and len(split) == len(symbol.axes) else None
+
+
 def _is_free(symbols: Symbols, name: Name) -> bool:
     return len(name.text) == 1 and symbols.find(name) is None and symbols.size(name) is None
 
@@ -65,6 +134,14 @@ def _counted(node: Big) -> Iterator[str]:
         if isinstance(item, Relation):  # j, not t, in j \neq t; both in a range
             item = item.operands[1] if len(item.operands) > 2 else item.operands[0]
         yield from (part.text for _, part in walk(item) if isinstance(part, Name))
+
+
+def _counted_to(letter: Node, nodes: Sequence[Node], symbols: Symbols) -> Size | None:
+    """The size that sums over an index count up to."""
+    sums = [node for node in nodes if isinstance(node, Big) and isinstance(node.sub, Relation) and node.sup is not None]
+    tops = [upper_size(node.sup, symbols.base) for node in sums
+            if node.sup is not None and isinstance(node.sub, Relation) and node.sub.operands[0] == letter]  # fmt: skip
+    return next((size_of(top) for top in tops if top is not None and symbols.key(top) in symbols.dims), None)
 
 
 def _indices_of(head: Node) -> Iterator[str]:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.documents import _expression as e
+from gradcheck.documents._entrywise import spread
 from gradcheck.documents._errors import Blocked, Conformability, Undeclared, Unsupported
 from gradcheck.documents._functions import vec
 from gradcheck.documents._gather import Place, gather
 from gradcheck.documents._records import Limit
 from gradcheck.documents._slices import independent, jacobian_by_slices, loss_by_slices
-from gradcheck.documents._value import Array, Value, entrywise
+from gradcheck.documents._value import Array, Value, entrywise, positional
 
 if TYPE_CHECKING:
     from gradcheck.documents._evaluate import Evaluator
@@ -360,8 +361,10 @@ def _called(own: Evaluator, x: e.Call, arguments: list[Value]) -> Value:
     parameters = symbol.definition.parameters or symbol.definition.depends
     if len(parameters) != len(arguments):
         raise Unsupported(f"{x.key} at {len(arguments)} arguments; it is defined with {len(parameters)}", x.at)
-    given = dict(zip(parameters, arguments, strict=True))
-    return own.world.with_values(given).value(x.key, x.at)
+    entries, names = spread(symbol, arguments, own.world)
+    value = own.world.with_values(dict(zip(parameters, entries or arguments, strict=True))).value(x.key, x.at)
+    sizes = next((argument.shape for argument in arguments if argument.rank), ())
+    return positional(value, names, dict(zip(names, sizes, strict=False)))
 
 
 def _stand_in(own: Evaluator, x: e.Call, arguments: list[Value]) -> Value:

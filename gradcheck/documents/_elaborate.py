@@ -307,7 +307,7 @@ class Elaborator:
 
     def is_condition(self, node: Node | None) -> bool:
         """Whether a node is a comparison, or several."""
-        if isinstance(node, Group) and node.kind in ("\\{", "{", "("):
+        if isinstance(node, Group) and node.kind in ("\\{", "{", "(", "["):
             return self.is_condition(node.body)
         return isinstance(node, Relation | Either) or (
             isinstance(node, List) and bool(node.items) and all(isinstance(item, Relation) for item in node.items)

@@ -1,16 +1,27 @@
-"""What is said of a function's derivative, `f'(x) = ...`, is said of each entry of its argument."""
+"""Functions of a number at arrays, entry by entry; what is said of a derivative, `f'(x) = ...`, is said of each entry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Refusal
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols
+from gradcheck.documents._terms import ENTRYWISE
 from gradcheck.documents._tree import Node
+from gradcheck.documents._value import Value
+
+if TYPE_CHECKING:
+    from gradcheck.documents._symbols import Symbol
+    from gradcheck.documents._world import World
+
+_ENTRIES = count(1)
+_PARTS = (e.Constant, e.Extent, e.Variable, e.Total, e.Times, e.Quotient, e.Power, e.Choice, e.Compare, e.Every, e.Either)
 
 
 @contextmanager
@@ -30,3 +41,33 @@ def _is_primed(head: Node, symbols: Symbols) -> bool:
     except (Refusal, Limit):
         return False
     return isinstance(expression, e.Call) and expression.primes > 0
+
+
+def spread(symbol: Symbol, arguments: list[Value], world: World) -> tuple[list[Value], tuple[str, ...]]:
+    """Arguments with names for their axes, where a function of numbers has arrays of one shape; else none.
+
+    Arrays side by side in its definition are then numbers, entry by entry.
+    """
+    definition = symbol.definition
+    parameters = [world.symbols.symbol(key) for key in definition.parameters] if definition else []
+    shapes = {value.shape for value in arguments if value.rank}
+    numbers = all(one is not None and one.axes == () for one in parameters)
+    if len(shapes) != 1 or not numbers or not _is_entrywise(world.formula(symbol).expression):
+        return [], ()
+    names = tuple(f"entry {next(_ENTRIES)}" for _ in next(iter(shapes)))
+    return [Value(value.array, (*value.names, *names)) if value.rank else value for value in arguments], names
+
+
+def _is_entrywise(expression: object) -> bool:
+    """Whether a definition has only what a number admits, so that nothing adds up the entries of an array."""
+    if isinstance(expression, tuple):
+        return all(map(_is_entrywise, expression))
+    if isinstance(expression, e.Function):
+        known = expression.name in ENTRYWISE or (expression.name in ("max", "min") and len(expression.arguments) > 1)
+        return known and _is_entrywise(expression.arguments)
+    if isinstance(expression, e.Call):
+        return _is_entrywise(expression.arguments)
+    if isinstance(expression, _PARTS):
+        fields = type(expression).__dataclass_fields__
+        return all(_is_entrywise(getattr(expression, name)) for name in fields if name != "at")
+    return not isinstance(expression, e.Expression)

@@ -33,6 +33,19 @@ def alias_fonts(symbols: Symbols, usage: Usage, defined: Collection[str]) -> boo
             if not own or own == theirs or (not theirs and letter == key):
                 symbols.alias(key, other)
                 found = True
+    return _alias_whole(symbols, usage, defined) or found
+
+
+def _alias_whole(symbols: Symbols, usage: Usage, defined: Collection[str]) -> bool:
+    """Make bold letters that never have indices, and are nothing else, names of the arrays with these entries."""
+    found = False
+    bold = [key for key, use in usage.uses.items() if not use.subscripts and key not in defined]
+    for letter, key in _bold([key for key in bold if symbols.symbol(key) is None], symbols).items():
+        counts = {one: {len(split) for _, split in usage.uses[one].subscripts} for one in (letter, letter.lower())
+                  if one in usage.uses}  # fmt: skip
+        if other := next((one for one, ranks in counts.items() if ranks and (one == letter or ranks == {2})), None):
+            symbols.alias(key, other)
+            found = True
     return found
 
 

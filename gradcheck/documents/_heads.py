@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradcheck.documents._symbols import Definition, Symbols
 
 COLON = Name(":")
+_BRACKETS = ("[", "(", "{")
 _NOTHING = ("\\wedge", "\\emptyset", "\\varnothing")
 
 
@@ -71,7 +72,7 @@ def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
     """
     if array := entries_of(tree):
         return head_of(array, symbols, right)
-    if isinstance(tree, Group) and tree.kind in ("[", "(", "{"):
+    if isinstance(tree, Group) and tree.kind in _BRACKETS:
         return head_of(tree.body, symbols, right)
     if isinstance(tree, Product) and not any(tree.operators):
         last = tree.factors[-1]
@@ -84,6 +85,8 @@ def head_of(tree: Node, symbols: Symbols, right: Node | None = None) -> Head:
             return head_of(Script(Group("[", called), last.body), symbols, right)
         return _applied(tree, symbols, right)
     if isinstance(tree, Script) and isinstance(tree.base, Group):
+        if tree.base.kind not in _BRACKETS or tree.sup is not None:
+            raise Unsupported(f"{write(tree)} is no left side of a definition", tree.at)
         inner = head_of(tree.base.body, symbols, right)
         indices = _indices(inner.name, tree.sub, symbols)
         return Head(inner.name, indices, called=inner.called, depends=inner.parameters)

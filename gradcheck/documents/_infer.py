@@ -12,7 +12,7 @@ from gradcheck.documents._integers import counts_of, declare_integers
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Product, Relation, Script, Sum, walk
+from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Product, Relation, Script, Sum, items_of, walk
 from gradcheck.documents._usage import Usage
 from gradcheck.documents._windows import Windows
 from gradcheck.documents._write import write
@@ -132,9 +132,11 @@ def infer_shapes(
     outputs = {key: rank for key, rank in ranks.items() if key in defined}
     Extents(symbols, usage, axes, definitions).solve(inputs, outputs)
     loose = _contradictions(symbols, usage, ranks) | _lone(symbols, ranks, axes, found)
+    parameters = {name for trees in formulas for name in _parameters(trees)}
     for key, use in usage.uses.items():
         if key not in ranks and key not in defined and not use.matrix and not _is_found(key, symbols):
-            other = _other_case(key, symbols, defined)
+            alone = key in parameters or _beside(key, formulas)
+            other = None if alone else _other_case(key, symbols, defined)
             if other is not None:
                 symbols.alias(key, other)
             elif key[:1].islower() or (key.startswith("\\") and not is_bold(symbols.parse(key))):
@@ -272,6 +274,21 @@ def _other_case(key: str, symbols: Symbols, defined: set[str]) -> str | None:
     if len(key) == 1 and (symbols.symbol(other) is not None or other in defined):
         return other
     return None
+
+
+def _parameters(trees: Sequence[Node]) -> Iterator[str]:
+    """The x of a left side `f(x)`."""
+    head = trees[0] if len(trees) > 1 else None
+    if isinstance(head, Product) and len(head.factors) == 2 and isinstance(head.factors[1], Group):
+        yield from (item.text for item in items_of(head.factors[1].body) if isinstance(item, Name))
+
+
+def _beside(key: str, formulas: Sequence[Sequence[Node]]) -> bool:
+    """Whether a letter stands without an index beside the one of the other case: these are two."""
+    return any(
+        {key, key.swapcase()} <= {node.text for tree in trees for _, node in walk(tree) if isinstance(node, Name)}
+        for trees in formulas
+    )
 
 
 def upper_size(sup: Node, base: int) -> str | None:

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._errors import Blocked, Dangling, Refusal, Undeclared, Wrong
+from gradcheck.documents._classify import Item, Kind
+from gradcheck.documents._elaborate import elaborate
+from gradcheck.documents._errors import Blocked, Conformability, Dangling, Refusal, Undeclared, Wrong
+from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._losses import depends, has_derivative_of
+from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import Accent, Big, Name, Node, Number, walk
 from gradcheck.documents._world import World
 
 if TYPE_CHECKING:
-    from gradcheck.documents._classify import Item
     from gradcheck.documents._model import Block
 
 
@@ -23,9 +26,28 @@ def refuse_unknown(wrong: Wrong, item: Item, tree: object, block: Block, world: 
     refuse_unread(item, tree, block, world)
     if isinstance(wrong, Dangling):
         return
+    if isinstance(wrong, Conformability) and (said := _carried_misfit(item, block, world)):
+        raise Undeclared(said, wrong.at, said)
     if shape := missing_shape([item.head, tree], block, world):
         raise Undeclared(shape, wrong.at, shape)
     refuse_inherited(wrong, item, block)
+
+
+def _carried_misfit(item: Item, block: Block, world: World) -> str:
+    """What to say of a left side that does not fit with the spaces that an earlier section gives; "" if it fits."""
+    if not isinstance(item.head, Node):
+        return ""
+    carried = [one for one in block.items if one.statement.display.carried and one.kind is Kind.SHAPE]
+    spaces = {key for one in carried if isinstance(one.head, Node) for key in _reached([one.head], block, world)}
+    own = [key for key in _reached([item.head], block, world) if key in spaces]
+    try:
+        evaluate(elaborate(item.head, block.symbols), world)
+    except Conformability:
+        said = f"the shape of {own[0]} in an earlier section does not fit here; shapes: declares it" if own else ""
+        return said
+    except (Refusal, Limit):
+        return ""
+    return ""
 
 
 def missing_shape(trees: Iterable[object], block: Block, world: World) -> str:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gradcheck.documents._carried import stem
-from gradcheck.documents._classify import Item
-from gradcheck.documents._symbols import Symbols, items_of_subscript
-from gradcheck.documents._tree import Big, Name, Node, Number, Script, walk
+from gradcheck.documents._classify import Item, is_unspecified
+from gradcheck.documents._losses import depends
+from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
+from gradcheck.documents._tree import Accent, Big, Name, Node, Number, Script, walk
+from gradcheck.documents._usage import is_letter
+
+_SIGNS = {"e", "T", "\\top", "\\pi", "d", "\\partial", "I"}
 
 
 def keep_inline(items: Sequence[Item], symbols: Symbols) -> None:
-    """Leave a definition in running text one where no display says what the letter is, and a display uses it."""
+    """Leave a definition in running text one where no display says what the letter is, and a display uses it.
+
+    Of what has a shape already, it is one where it leads to letters that the displays use or that are declared, too.
+    """
     shown = [item for item in items if not item.statement.display.inline]
     trees = [tree for item in shown for tree in item.readable]
     defined = {item.defines.name for item in shown if item.defines}
@@ -24,15 +31,38 @@ def keep_inline(items: Sequence[Item], symbols: Symbols) -> None:
         if not item.statement.display.inline or item.defines is None:
             continue
         name, relation = item.defines.name, item.statement.members[1].relation
-        known = symbols.symbol(symbols.key(name))
         stands = relation == "=" and len(item.rights) == 1 and not isinstance(item.rights[0][1], Name | Number)
-        free = (
-            name in used - defined - counted and (known is None or not known.axes) and not symbols.table.keys() & {name}
-        )
+        free = name in used - defined - counted and _is_open(item, shown, symbols)
         if relation != ":=" and not (stands and free):
             item.defines = None
         else:
             defined.add(name)
+
+
+def _is_open(item: Item, shown: Sequence[Item], symbols: Symbols) -> bool:
+    """Whether nothing is declared of a letter but its shape, which a definition made of known letters admits."""
+    head, right = item.defines, item.rights[0][1]
+    known = symbols.symbol(symbols.key(head.name)) if head else None
+    if head is None or known is None:
+        return True
+    if known.kind != "real" or known.callable or not isinstance(right, Node) or is_unspecified(right, symbols):
+        return False
+    if known.axes is not None and len(head.indices) not in (0, len(known.axes)):
+        return False
+    heads = {symbols.resolved(one.defines.name): one for one in shown if one.defines}
+    used = {stem(node) for one in shown for tree in one.readable for _, node in walk(tree)} | symbols.table.keys()
+    letters = {stem(node) for node in _quantities(right)}
+    circular = head.name in letters or any(depends(heads, symbols, letter, head.name) for letter in letters)
+    return not circular and letters <= used
+
+
+def _quantities(tree: Node) -> Iterator[Node]:
+    """The letters of a formula that are neither indices nor functions."""
+    bound = {part.text for _, node in walk(tree) if isinstance(node, Big) for part in _indices(node)}
+    below = {part.text for part in _indices(tree)}
+    for _, node in walk(tree):
+        if isinstance(node, Name | Accent) and is_letter(node) and key_of(node) not in bound | below | _SIGNS:
+            yield node
 
 
 def _indices(tree: Node) -> list[Name]:

@@ -62,7 +62,7 @@ _OPERATORS = {
 }
 _OPERATORS |= {"\\otimes": "kron", "\\bmod": "modulo"}
 _NOTHING = ("\\wedge", "\\emptyset", "\\varnothing")
-_INDICATORS = ("\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\mathbf{I}", "1")
+_INDICATORS = ("\\mathbf{1}", "\\mathbb{1}", "\\mathbb{I}", "\\mathbf{I}", "\\mathrm{I}", "\\mathrm{1}", "I", "1")
 
 
 def product(own: Elaborator, node: Product) -> e.Expression:
@@ -103,8 +103,8 @@ def _factor(own: Elaborator, operators: list[str], factors: list[Node], k: int) 
         raise Unsupported("a derivative that is no first or second derivative of one thing by another", node.at)
     head = node.base if isinstance(node, Script) else node
     group = _argument_group(after)
-    if group is not None and isinstance(node, Name | Word | Accent | Script):
-        found = own.symbols.find(node)
+    if group is not None and (isinstance(node, Name | Word | Accent | Script) or node == Number("1")):
+        found = own.symbols.find(node) if node != Number("1") else None
         if found is not None and (call := _call(own, found, node, after, group)):
             return call, 2
         indicator = found is None and own.symbols.size(node) is None and key_of(node) in _INDICATORS

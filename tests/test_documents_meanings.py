@@ -1,0 +1,134 @@
+"""What letters are that nothing declares, or that say two things: each right formula passes, a slip of it fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcheck.documents import check
+
+DEF, PASS, FAIL = "DEF", "PASS", "FAIL"
+
+
+def _verdicts(text: str, note: str = "", kind: str = "markdown") -> list[str]:
+    """The verdicts of a text in which each line that begins with a blank is a display."""
+    lines = [f"\n$$\n{line.strip()}\n$$\n" if line.startswith(" ") else line for line in text.splitlines()]
+    comment = f"<!-- gradcheck\n{note}\n-->\n\n" if note else ""
+    return [result.verdict.value for result in check(comment + "\n".join(lines), kind=kind).results]
+
+
+ENTROPY = r"""
+ H = -\sum_{i=1}^{K} p_i \log p_i
+With $p_i = e^{s_i} / \sum_{j=1}^K e^{s_j}$,
+ \frac{\partial H}{\partial s_i} = -p_i (\log p_i + H)
+ \frac{\partial H}{\partial s_i} = -p_i (\log p_i - H)
+"""
+
+
+def test_a_definition_in_running_text_counts_for_a_letter_with_a_declared_shape() -> None:
+    assert _verdicts(ENTROPY, "shapes: s[K] p[K]") == _verdicts(ENTROPY) == [DEF, PASS, FAIL]
+    attention = r"""
+Let $K \in \mathbb{R}^{S \times d}$ and $Q \in \mathbb{R}^{T \times d}$.
+ A = Q K^\top
+If $Q = X W$ with $X \in \mathbb{R}^{T \times h}$ and $W \in \mathbb{R}^{h \times d}$, then
+ \frac{\partial L}{\partial W} = X^\top \frac{\partial L}{\partial Q}
+ \frac{\partial L}{\partial W} = -X^\top \frac{\partial L}{\partial Q}
+"""
+    assert _verdicts(attention) == [DEF, PASS, FAIL]
+
+
+def test_a_remark_on_a_declared_letter_made_of_others_is_no_definition() -> None:
+    remark = r"""
+Let $A \in \mathbb{R}^{n \times n}$ have the decomposition $A = U \Lambda U^\top$, and $x \in \mathbb{R}^n$.
+ f = x^\top A x
+The inverse, $x = A^{-1} y$, is no matter here.
+ \frac{\partial f}{\partial x} = (A + A^\top) x
+ \frac{\partial f}{\partial x} = (A - A^\top) x
+"""
+    assert _verdicts(remark) == [DEF, PASS, FAIL]
+
+
+def test_an_index_is_compared_with_labels_alone_in_a_suggestion() -> None:
+    text = "$$\nH = \\sum_{i=1}^K p_i^2\n$$\n\n$$\n\\frac{\\partial H}{\\partial s_i} = -p_i (p_i + H)\n$$\n"
+    result = check(f"<!-- gradcheck\nshapes: s[K] p[K]\n-->\n\n{text}").results[-1]
+    assert result.verdict.value == FAIL
+    assert "[i =" not in result.message
+
+
+TOKENS = r"""
+Token ids $t_1, \dots, t_N$ select rows of $E \in \mathbb{R}^{V \times D}$.
+ r_d = \frac{1}{N} \sum_{n=1}^{N} E_{t_n, d}
+ \frac{\partial r_d}{\partial E_{vc}} = \frac{1}{N} [c = d] \sum_{n=1}^{N} [t_n = v]
+ \frac{\partial r_d}{\partial E_{vc}} = \frac{1}{N} [c = d] \sum_{n=1}^{N} [t_n = c]
+"""
+
+
+def test_an_array_that_stands_as_an_index_has_integers_below_the_size_of_the_axis() -> None:
+    assert _verdicts(TOKENS, "shapes: t[N] E[V,D]") == _verdicts(TOKENS) == [DEF, PASS, FAIL]
+
+
+SOFTMAX = r"""
+ p_k = \frac{e^{z_k}}{\sum_{l} e^{z_l}}
+ \frac{\partial \mathbf{p}}{\partial \mathbf{z}} = \operatorname{diag}(\mathbf{p}) - \mathbf{p} \mathbf{p}^\top
+ \frac{\partial \mathbf{p}}{\partial \mathbf{z}} = \operatorname{diag}(\mathbf{p}) - \mathbf{z} \mathbf{p}^\top
+"""
+LINEAR = r"""
+ y_i = \sum_j W_{ij} x_j, \qquad L = \frac12 \sum_i (y_i - t_i)^2
+ \frac{\partial L}{\partial \boldsymbol{W}} = (\boldsymbol{y} - \boldsymbol{t}) \boldsymbol{x}^\top
+ \nabla_{\mathbf{x}} L = \mathbf{W} (\mathbf{y} - \mathbf{t})
+"""
+
+
+def test_bold_letters_that_are_nothing_else_are_the_arrays_with_these_entries() -> None:
+    assert _verdicts(SOFTMAX) == [DEF, PASS, FAIL]
+    assert _verdicts(LINEAR) == [DEF, DEF, PASS, FAIL]
+
+
+LOSS = r"""
+ S = -\sum_{k=1}^{K} INDICATOR \log p_k
+ \frac{\partial S}{\partial p_k} = -\frac{INDICATOR}{p_k}
+ \frac{\partial S}{\partial p_k} = \frac{INDICATOR}{p_k}
+"""
+
+
+@pytest.mark.parametrize(
+    "indicator",
+    [
+        r"1\{y = k\}",
+        r"\mathbf{1}\left\{y = k\right\}",
+        r"\mathbb{1}[y = k]",
+        r"\mathbb{1}_{[y = k]}",
+        r"\mathrm{1}\{y = k\}",
+        "I(y = k)",
+        "[y = k]",
+        r"\delta_{yk}",
+    ],
+)
+def test_what_a_definition_compares_with_an_index_is_a_label_in_every_form_of_the_indicator(indicator: str) -> None:
+    assert _verdicts(LOSS.replace("INDICATOR", indicator)) == [DEF, PASS, FAIL]
+    assert _verdicts(LOSS.replace("INDICATOR", indicator), "shapes: p[K] y[]") == [DEF, PASS, FAIL]
+
+
+def test_an_index_that_a_derivative_alone_compares_is_free() -> None:
+    text = r"""
+ y_i = x_i^2
+ \frac{\partial y_i}{\partial x_j} = 2 x_i [i = j]
+ \frac{\partial y_i}{\partial x_j} = 2 x_i [i = l]
+"""
+    assert _verdicts(text) == [DEF, PASS, FAIL]
+
+
+SHEET = r"""
+## Traces
+With $B \in \mathbb{R}^{p \times m}$ and $X \in \mathbb{R}^{m \times p}$:
+ \frac{\partial \operatorname{tr}(B X)}{\partial X} = B^\top
+## Vectorisation
+ \operatorname{vec}(B X B) = (B^\top \otimes B) \operatorname{vec}(X)
+ \operatorname{vec}(B X B) = (B \otimes B) \operatorname{vec}(X)
+## Sums
+ \operatorname{vec}(A X B) = (B^\top \otimes A) \operatorname{vec}(X)
+With $A \in \mathbb{R}^{p \times p}$.
+"""
+
+
+def test_a_left_side_that_does_not_fit_with_shapes_of_an_earlier_section_is_not_judged() -> None:
+    assert _verdicts(SHEET) == [PASS, PASS, FAIL, "UNDECLARED"]
