@@ -132,3 +132,43 @@ With $A \in \mathbb{R}^{p \times p}$.
 
 def test_a_left_side_that_does_not_fit_with_shapes_of_an_earlier_section_is_not_judged() -> None:
     assert _verdicts(SHEET) == [PASS, PASS, FAIL, "UNDECLARED"]
+
+
+def test_an_equation_of_a_norm_is_a_claim_and_no_definition() -> None:
+    text = r"""
+Let $X \in \mathbb{R}^{m \times n}$.
+ \|X\|_F^2 = \sum_{i,j} X_{ij}^2 = \operatorname{tr}(X^\top X)
+ \|X\|_F^2 = 2 \sum_{i,j} X_{ij}^2
+ \frac{\partial \|X\|_F}{\partial X} = \frac{X}{\|X\|_F}
+ \frac{\partial \|X\|_F}{\partial X} = \frac{2 X}{\|X\|_F}
+"""
+    assert _verdicts(text) == [PASS, PASS, FAIL, PASS, FAIL]
+
+
+def test_a_small_letter_beside_the_capital_is_another_one() -> None:
+    text = r"""
+Let $Q(u) = \max(q u, (q - 1) u)$. Then
+ \frac{d Q}{du} = \begin{cases} q, & u > 0 \\ q - 1, & u < 0 \end{cases}
+ \frac{d Q}{du} = \begin{cases} q, & u > 0 \\ 1 - q, & u < 0 \end{cases}
+"""
+    assert _verdicts(text) == [PASS, FAIL]
+
+
+SWISH = r"""
+ f(x) = x \sigma(x), \qquad f'(x) = \sigma(x) + x \sigma(x) (1 - \sigma(x))
+A batch $X \in \mathbb{R}^{n \times n}$ goes through $A = X W$ with $W \in \mathbb{R}^{n \times n}$ and $Y = f(A)$.
+ Y_{ij} = A_{ij} \sigma(A_{ij})
+ \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot f'(A))
+ \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot f(A))
+"""
+
+
+def test_a_function_of_a_number_is_taken_at_each_entry_of_a_matrix() -> None:
+    assert _verdicts(SWISH) == [DEF, PASS, PASS, PASS, FAIL]
+    norm = r"""
+ f(x) = x^\top x, \qquad g(x) = \sqrt{f(x)}
+With $a \in \mathbb{R}^n$:
+ \nabla_a f(a) = 2 a
+ \nabla_a f(a) = a
+"""
+    assert _verdicts(norm)[-2:] == [PASS, FAIL]

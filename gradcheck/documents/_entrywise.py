@@ -1,4 +1,4 @@
-"""Functions of a number at arrays, entry by entry; what is said of a derivative, `f'(x) = ...`, is said of each entry."""
+"""Functions of a number at arrays, entry by entry; what is said of `f'(x)` is said of each entry, too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gradcheck.documents._world import World
 
 _ENTRIES = count(1)
-_PARTS = (e.Constant, e.Extent, e.Variable, e.Total, e.Times, e.Quotient, e.Power, e.Choice, e.Compare, e.Every, e.Either)
+_PARTS = (e.Constant, e.Extent, e.Variable, e.Total, e.Times, e.Quotient, e.Power)
+_PARTS += (e.Choice, e.Compare, e.Every, e.Either)
 
 
 @contextmanager
