@@ -157,14 +157,13 @@ Let $Q(u) = \max(q u, (q - 1) u)$. Then
 SWISH = r"""
  f(x) = x \sigma(x), \qquad f'(x) = \sigma(x) + x \sigma(x) (1 - \sigma(x))
 A batch $X \in \mathbb{R}^{n \times n}$ goes through $A = X W$ with $W \in \mathbb{R}^{n \times n}$ and $Y = f(A)$.
- Y_{ij} = A_{ij} \sigma(A_{ij})
  \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot f'(A))
  \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot f(A))
 """
 
 
 def test_a_function_of_a_number_is_taken_at_each_entry_of_a_matrix() -> None:
-    assert _verdicts(SWISH) == [DEF, PASS, PASS, PASS, FAIL]
+    assert _verdicts(SWISH) == [DEF, PASS, PASS, FAIL]
     norm = r"""
  f(x) = x^\top x, \qquad g(x) = \sqrt{f(x)}
 With $a \in \mathbb{R}^n$:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from gradcheck.documents._grammar import FONTS
+from gradcheck.documents._grammar import FONTS, SCRIPTS
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import Accent, Node
 
 if TYPE_CHECKING:
     from gradcheck.documents._usage import Usage
 
-_BOLD = FONTS - {"\\mathcal", "\\mathbb", "\\mathfrak", "\\mathscr"}
+_BOLD = FONTS - SCRIPTS
 
 
 def alias_fonts(symbols: Symbols, usage: Usage, defined: Collection[str]) -> bool:

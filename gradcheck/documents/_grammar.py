@@ -56,6 +56,7 @@ BIG = {
     "arg min": "argmin",
 }
 FONTS = frozenset(_FONT_WORDS.split())
+SCRIPTS = frozenset({"\\mathcal", "\\mathbb", "\\mathfrak", "\\mathscr"})
 ACCENTS = FONTS | frozenset(_ACCENT_WORDS.split())
 FUNCTIONS = frozenset(_FUNCTION_WORDS.split())
 LETTERLIKE = FUNCTIONS | frozenset(_LETTER_WORDS.split())

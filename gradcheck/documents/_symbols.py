@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from gradcheck.documents._clock import heed
-from gradcheck.documents._grammar import FONTS
+from gradcheck.documents._grammar import FONTS, SCRIPTS
 from gradcheck.documents._parse import parse
 from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._tree import Accent, Group, List, Name, Node, Number, Script, Word, children, rebuilt
@@ -369,7 +369,8 @@ class Symbols:
     def size(self, node: Node) -> str | None:
         """The key of the size that a name is; None for what is none."""
         if isinstance(node, Name | Word | Accent | Script):
-            return next((key for key in map(self.resolved, spellings(node)) if key in self.dims), None)
+            written = (key_of(node),) if isinstance(node, Accent) and node.command in SCRIPTS else spellings(node)
+            return next((key for key in map(self.resolved, written) if key in self.dims), None)
         return None
 
     @property
