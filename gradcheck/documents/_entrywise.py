@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from gradcheck.documents._world import World
 
 _ENTRIES = count(1)
-_PARTS = (e.Constant, e.Extent, e.Variable, e.Total, e.Times, e.Quotient, e.Power)
-_PARTS += (e.Choice, e.Compare, e.Every, e.Either)
+_VALUES = (e.Constant, e.Extent, e.Variable, e.Total, e.Times, e.Quotient, e.Power)
+_CASES = (e.Choice, e.Compare, e.Every, e.Either)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _is_entrywise(expression: object) -> bool:
         return known and _is_entrywise(expression.arguments)
     if isinstance(expression, e.Call):
         return _is_entrywise(expression.arguments)
-    if isinstance(expression, _PARTS):
+    if isinstance(expression, (*_VALUES, *_CASES)):
         fields = type(expression).__dataclass_fields__
         return all(_is_entrywise(getattr(expression, name)) for name in fields if name != "at")
     return not isinstance(expression, e.Expression)
