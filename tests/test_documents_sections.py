@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gradcheck.documents import check
 
 
@@ -11,6 +13,10 @@ def _results(text: str) -> list[tuple[str, str]]:
 
 def _verdicts(text: str) -> list[str]:
     return [verdict for verdict, _ in _results(text)]
+
+
+def _shown(*displays: str) -> list[str]:
+    return _verdicts("\n\n".join(f"$$\n{one}\n$$" for one in displays))
 
 
 def test_an_array_of_one_section_is_a_size_in_the_next() -> None:
@@ -133,3 +139,25 @@ def test_a_letter_e_of_an_earlier_section_is_not_the_base_of_powers() -> None:
         "$$ \\frac{\\partial y_i}{\\partial x_j} = y_i ([i = j] - y_j) $$\n"
     )
     assert [one.verdict.value for one in check(text).results] == ["DEF", "DEF", "PASS"]
+
+
+PAGE = Path(__file__).parent / "data/documents/001_3291dd6c6740fc20.txt.md"
+WRONG = {77, 117, 135}  # an index that is a product, one of another letter, one that is free
+
+
+def test_a_source_document_without_its_sidecar_fails_only_where_it_is_wrong() -> None:
+    report = check(PAGE.read_text(encoding="utf-8"), search=0)
+    assert {result.line for result in report.results if result.verdict == "FAIL"} == WRONG
+
+
+def test_vec_of_an_array_gives_a_letter_with_several_indices_another_meaning() -> None:
+    found = _shown(r"Y_{ij} = 2 X_{ij}", r"Y = \text{vec} X")
+    assert found[0] == "DEF"
+    assert "FAIL" not in found
+
+
+def test_a_definition_beside_one_that_is_repeated_word_by_word_begins_anew() -> None:
+    first, repeated = r"y_k = x_k^2, \quad z_k = 3 y_k", r", \quad z_k = 3 y_k"
+    second = r"y_k = \frac{e^{x_k}}{\sum_t e^{x_t}}"
+    assert _shown(first, second) == ["DEF", "DEF", "FAIL"]
+    assert _shown(first, second + repeated) == ["DEF"] * 4

@@ -23,6 +23,7 @@ from gradcheck.documents._tree import (
     Node,
     Product,
     Script,
+    Word,
     children,
     items_of,
     walk,
@@ -149,7 +150,9 @@ class _Meanings:
         """Those that a display defines, by the name of a left side; `alone`: also that a small letter is a number."""
         found = cls()
         for tree, right in _definitions(display) if not display.inline else ():
-            ranked = _ranks(tree) | _ranks(right)
+            ranked = (
+                _ranks(tree) | _ranks(right) | ({tree.text: 1} if isinstance(tree, Name) and _is_vec(right) else {})
+            )
             bare = (_names(right) - ranked.keys()) if not ranked else ()
             found.ranks.update({name: 0 for name in bare if name.islower() and alone} | ranked)
             key = key_of(tree) if _is_labelled(tree, right) else name(tree)
@@ -175,6 +178,7 @@ class _Meanings:
         differs = any(rank and self.ranks.get(key, rank) != rank for key, rank in later.ranks.items())
         return (
             differs
+            or self._begins_anew(later)
             or any(later.ranks.get(key) for key in self.scalars)
             or any(
                 _apart(self.made_of[key], names) and not self._is_told(key, later)
@@ -186,6 +190,13 @@ class _Meanings:
     def _is_told(self, key: str, later: _Meanings) -> bool:
         """Whether a letter is a name for a gradient, and what this is comes later."""
         return key in self.gradients and key not in later.gradients
+
+    def _begins_anew(self, later: _Meanings) -> bool:
+        """Whether a display defines a letter otherwise than before, and repeats another definition word by word."""
+        before = {key.partition("_")[0]: leaves for key, (_, leaves) in self.written.items()}
+        after = {key.partition("_")[0]: leaves for key, (_, leaves) in later.written.items()}
+        pairs = [(before[key], leaves) for key, leaves in after.items() if key in before]
+        return any(one == other for one, other in pairs) and any(not _alike(one, other) for one, other in pairs)
 
     def with_later(self, later: _Meanings) -> _Meanings:
         """Both, the later one counting where they differ, unless it has no indices."""
@@ -237,6 +248,12 @@ def _ranks(tree: Node) -> dict[str, int]:
             items, _ = items_of_subscript(node.sub)
             found[key_of(node.base)] = sum(len(letters(item)) for item in items)
     return found
+
+
+def _is_vec(tree: Node) -> bool:
+    """Whether it is `\\text{vec } X`, which has one axis."""
+    first = tree.factors[0] if isinstance(tree, Product) else None
+    return isinstance(first, Word) and first.text.strip() == "vec"
 
 
 def _names(tree: Node) -> frozenset[str]:
