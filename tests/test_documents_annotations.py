@@ -180,6 +180,37 @@ def test_a_contradiction_is_an_error(first: str, second: str, message: str) -> N
     assert not noted(second if second.startswith("alias: X=y") else "scalars: q", "").errors
 
 
+COMMENTED = "# A\n\n<!-- gradcheck\nshapes: x[N]\n-->\n\n$$\ny = 2 x\n$$\n\ntext\n\n$$\nz = 3 x\n$$\n"
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "place", "message"),
+    [
+        ("== 1\nshapes: x[N,D]", ("t.md", 4), "x: rank 1 here, 2 at t.md.gradcheck:2"),
+        ("== # A\nscalars: x", ("t.md", 4), "x: rank 1 here, 0 at t.md.gradcheck:2"),
+        ("== 7\nshapes: x[D]", ("t.md.gradcheck", 2), "x: axes [D] here, [N] at t.md:4"),
+        ("== 7\nsymmetric: x", ("t.md.gradcheck", 2), "x: symmetric wants rank 2 or more"),
+        ("shapes: x[N,D]", ("t.md", 4), "x: rank 1 here, 2 at t.md.gradcheck:1"),
+    ],
+)
+def test_a_sidecar_may_not_contradict_the_document(sidecar: str, place: tuple[str, int], message: str) -> None:
+    error = read(COMMENTED, "t.md", sidecar=sidecar).errors[0]
+    assert (error.file, error.line) == place
+    assert message in error.message
+
+
+@pytest.mark.parametrize("sidecar", ["== 12\nshapes: x[N,D]", "== 1\npositive: x", "outside: zero", "scalars: q"])
+def test_a_sidecar_may_add_to_the_document_and_begin_another_block(sidecar: str) -> None:
+    assert not read(COMMENTED, "t.md", sidecar=sidecar).errors
+
+
+def test_what_stands_before_the_first_block_of_a_sidecar_holds_for_the_whole_document() -> None:
+    text = "$$\ny = 2 x\n$$\n\n$$\nz_{ij} = 3 x_{ij}\n$$\n"
+    document = read(text, "t.md", sidecar="shapes: x[N,D]\n== 5\nmasks: x\n")
+    keys = [[one.key for one in document.annotations_for(display)] for display in document.displays]
+    assert keys == [["shapes"], ["shapes", "masks"]]
+
+
 def test_what_is_said_twice_alike_is_no_contradiction() -> None:
     assert not noted(
         "shapes: x[N] x[N]", "shapes: x[N]", "dims: s=2", "dims: s=2", "outside: zero", "outside: zero"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -126,12 +127,32 @@ def read_note(note: Note) -> tuple[Block, list[AnnotationError]]:
     return block, errors
 
 
-def read_notes(notes: Iterable[Note]) -> tuple[tuple[Block, ...], list[AnnotationError]]:
-    """The blocks of a document in order, and what is wrong in them, contradictions included."""
+def read_notes(
+    notes: Iterable[Note], ends: Sequence[int] = (), defaults: Sequence[Annotation] = ()
+) -> tuple[tuple[Block, ...], list[AnnotationError]]:
+    """The blocks of a document in order, and what is wrong in them, contradictions included.
+
+    Parameters
+    ----------
+    notes
+        Those of a sidecar and of the document with no displayed formula between them are one block.
+    ends
+        The last lines of the displayed formulas.
+    defaults
+        What holds for the whole document.
+    """
     read = [read_note(note) for note in sorted(notes, key=lambda note: note.start_line)]
-    blocks = tuple(block for block, _ in read)
+    blocks: list[Block] = []
+    for block, _ in read:
+        before = blocks[-1] if blocks else block
+        covered = bisect_left(ends, block.start_line) - bisect_left(ends, before.start_line)
+        if before.file != block.file and not covered:
+            both = (*before.annotations, *block.annotations)
+            blocks[-1] = replace(before, annotations=both, continues=before.continues or block.continues)
+        else:
+            blocks.append(block)
     errors = [error for _, wrong in read for error in wrong]
-    return blocks, errors + contradictions(blocks)
+    return tuple(blocks), errors + contradictions(blocks, defaults)
 
 
 def sidecar_notes(

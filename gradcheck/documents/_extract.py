@@ -132,7 +132,8 @@ def _document(source: Source, sidecar: str | None, sidecar_file: str) -> Documen
         notes = [*notes, *beside]
         preface = [*preface, Note(1, first, "sidecar", sidecar_file, 1)]
     defaults, wrong = _defaults([_in_full(note, source) for note in preface])
-    blocks, more = read_notes([_in_full(note, source) for note in notes])
+    ends = sorted(one.line_of(len(one.text)) for one in displays if not one.inline)
+    blocks, more = read_notes([_in_full(note, source) for note in notes], ends, defaults)
     faults = tuple(sorted(source.faults, key=lambda fault: (fault.line, fault.column)))
     return Document(source.file, displays, tuple(headings), blocks, defaults, faults, (*errors, *wrong, *more))
 

@@ -16,9 +16,9 @@ _SETTINGS = ("outside", "interior", "mode", "einsum", "relu0")
 
 @dataclass(slots=True)
 class _Ledger:
-    """What was said so far: for each thing its value and the line that said so."""
+    """What was said so far: for each thing its value and the annotation that said so."""
 
-    said: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    said: dict[tuple[str, str], tuple[str, Annotation]] = field(default_factory=dict)
     sizes: dict[str, Size] = field(default_factory=dict)
     axes: dict[str, tuple[Size, ...]] = field(default_factory=dict)
     tied: set[str | int] = field(default_factory=set)
@@ -28,10 +28,11 @@ class _Ledger:
         kept = {key: value for key, value in self.said.items() if key[0] != "setting"}
         return _Ledger(kept, dict(self.sizes), dict(self.axes), set(self.tied))
 
-    def claim(self, what: str, name: str, value: str, line: int) -> str | None:
+    def claim(self, what: str, name: str, value: str, by: Annotation) -> str | None:
         """Note it; a message if something else was said before."""
-        known, where = self.said.setdefault((what, name), (value, line))
-        return None if known == value else f"{name}: {what} {value} here, {known} at line {where}"
+        known, first = self.said.setdefault((what, name), (value, by))
+        where = f"line {first.line}" if first.file == by.file else f"{first.file}:{first.line}"
+        return None if known == value else f"{name}: {what} {value} here, {known} at {where}"
 
     def rank(self, name: str) -> int | None:
         """The rank of an array, if it is declared."""
@@ -39,25 +40,28 @@ class _Ledger:
         return int(known[0]) if known else None
 
 
-def contradictions(blocks: Sequence[Block]) -> list[AnnotationError]:
-    """What contradicts an earlier entry, each at its line."""
+def contradictions(blocks: Sequence[Block], defaults: Sequence[Annotation] = ()) -> list[AnnotationError]:
+    """What contradicts an earlier entry of a block, of one that it continues, or of the whole document."""
     errors: list[AnnotationError] = []
-    ledger = _Ledger()
+    whole = _Ledger()
+    for one in defaults:
+        list(_messages(one, whole))
+    ledger = whole
     for block in blocks:
-        ledger = ledger.continued() if block.continues else _Ledger()
-        found = [(one.line, message) for one in block.annotations for message in _messages(one, ledger)]
-        found += [(one.line, message) for one in block.annotations for message in _late_messages(one, ledger)]
+        ledger = (ledger if block.continues else whole).continued()
+        found = [(one, message) for one in block.annotations for message in _messages(one, ledger)]
+        found += [(one, message) for one in block.annotations for message in _late_messages(one, ledger)]
         found += _without_an_inside(block)
-        errors += [AnnotationError(line, message, block.file) for line, message in found]
+        errors += [AnnotationError(one.line, message, one.file) for one, message in found]
     return errors
 
 
-def _without_an_inside(block: Block) -> list[tuple[int, str]]:
+def _without_an_inside(block: Block) -> list[tuple[Annotation, str]]:
     """`interior:` where indices outside are errors."""
     said = {one.key: one for one in block.annotations}
     refused = "interior" in said and "outside" in said and said["outside"].value == "error"
     message = "outside: got error beside interior; admitted: zero, replicate, drop"
-    return [(said["outside"].line, message)] if refused else []
+    return [(said["outside"], message)] if refused else []
 
 
 def _claims(one: Annotation) -> Iterator[tuple[str, str, str]]:
@@ -97,13 +101,13 @@ def _claims(one: Annotation) -> Iterator[tuple[str, str, str]]:
 
 def _messages(one: Annotation, ledger: _Ledger) -> Iterator[str]:
     for what, name, value in _claims(one):
-        message = ledger.claim(what, name, value, one.line)
+        message = ledger.claim(what, name, value, one)
         if message:
             yield message
     if one.key in _TRAITS:
         for name in one.value:
             others = {key for key in _TRAITS if ("trait " + key, name) in ledger.said}
-            ledger.claim("trait " + one.key, name, "yes", one.line)
+            ledger.claim("trait " + one.key, name, "yes", one)
             yield from (f"{name}: {' and '.join(sorted(pair))} exclude each other" for pair in _EXCLUSIVE
                         if one.key in pair and pair - {one.key} <= others)  # fmt: skip
     if one.key == "dims":
