@@ -194,7 +194,8 @@ class _Meanings:
     def _begins_anew(self, later: _Meanings) -> bool:
         """Whether a display defines a letter otherwise than before, and repeats another definition word by word."""
         before = {key.partition("_")[0]: leaves for key, (_, leaves) in self.written.items()}
-        after = {key.partition("_")[0]: leaves for key, (_, leaves) in later.written.items()}
+        told = [(key, leaves) for key, (_, leaves) in later.written.items() if not self._is_told(key, later)]
+        after = {key.partition("_")[0]: leaves for key, leaves in told}
         pairs = [(before[key], leaves) for key, leaves in after.items() if key in before]
         return any(one == other for one, other in pairs) and any(not _alike(one, other) for one, other in pairs)
 
