@@ -440,9 +440,11 @@ def test_a_size_never_has_the_name_of_the_loss(tmp_path: Path) -> None:
     assert suggested(path).splitlines()[1:-1] == ["shapes: x[L_1]", "loss: L"]
 
 
-def test_a_suggested_set_has_the_size_of_the_axis_of_its_members() -> None:
+def test_a_suggested_set_has_the_size_of_the_axis_of_its_members(tmp_path: Path) -> None:
     page = next(page for page in BOOK if page.stem == "local_response_norm")
-    assert "sets: G(k)<K" in suggested(page).splitlines()
+    bare = tmp_path / page.name
+    bare.write_text(re.sub(r"<!-- gradcheck.*?-->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL))
+    assert "sets: G(k)<K" in suggested(bare).splitlines()
 
 
 # The guide.
