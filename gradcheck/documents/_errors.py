@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
-_LETTERS = re.compile(r"(\\?[A-Za-z]+)(?:_\{?((?:[a-z] ?)+)\}?)?")
+_LETTERS = re.compile(r"(\\?[A-Za-z]+(?:\^\{[(\[][^{}]*[)\]]\})?)(?:_\{?((?:[a-z] ?)+)\}?)?")
+
+_LAYER = re.compile(r"(_\{?(?:[a-z] ?)+\}?)(\^\{[(\[][^{}]*[)\]]\})$")
 
 
 def declaring(symbol: str) -> str:
     """The lines of an annotation that declare a symbol: shapes with the capitals of its indices."""
-    match = _LETTERS.fullmatch(symbol)
+    match = _LETTERS.fullmatch(_LAYER.sub(r"\2\1", symbol))
     if match is None:
         return "a definition or an annotation says what it is"
-    name, indices = match[1], (match[2] or "").replace(" ", "").upper()
+    name, indices = match[1].replace(" ", ""), (match[2] or "").replace(" ", "").upper()
     if indices:
         return f"shapes: {name}[{','.join(indices)}] declares it"
     axes = "N,M" if name.removeprefix("\\")[:1].isupper() else "N"

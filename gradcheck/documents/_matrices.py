@@ -30,7 +30,7 @@ from gradcheck.documents._tree import (
     Word,
     walk,
 )
-from gradcheck.documents._usage import is_letter
+from gradcheck.documents._usage import is_letter, letter_of
 from gradcheck.documents._write import write
 
 Shape = tuple[str, ...]
@@ -163,7 +163,7 @@ class _Solver:
         if not (sampled or (isinstance(node, Name | Accent) and is_letter(node))) or self._known(node) is not None:
             return False
         key = self._key(node)
-        letter = key.partition("_")[0]
+        letter = letter_of(key)
         plain = letter.rpartition("{")[2].rstrip("}") if letter[:1] == "\\" else letter
         unknown = sampled or (self.symbols.find(node) is None and self.symbols.size(node) is None)
         small = plain.islower() and (len(plain) == 1 or (greek and plain[:1] == "\\"))
@@ -361,7 +361,7 @@ def _letter(node: Node) -> str:
 
 
 def _is_capital(name: str) -> bool:
-    letter = name.partition("_")[0]
+    letter = letter_of(name)
     return bool(letter) and (letter.rpartition("{")[2].rstrip("}") if letter[:1] == "\\" else letter).isupper()
 
 

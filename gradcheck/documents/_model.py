@@ -230,7 +230,7 @@ class _Builder(Annotated):
 
     def _renamed(self, items: list[Item]) -> list[Item]:
         """With names such as `W_1` and `dW` as one name."""
-        name_steps(items, self.symbols)
+        items = name_steps(items, self.symbols)
         read_samples(items, self.symbols)
         read_primes(items, self.symbols)
         stated = [item for item in items if item.kind is not Kind.ALONE]

@@ -86,7 +86,7 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
         return e.Transpose(base, at=at)
     if isinstance(sup, Sum) and sup.signs == ("-",) and _transposes(own, base, sup.terms[0]):
         return e.Transpose(e.Power(base, e.Constant(-1.0), at=at), at=at)
-    if isinstance(sup, Group) and sup.kind == "(":
+    if isinstance(sup, Group) and (sup.kind == "(" or (sup.kind == "[" and isinstance(sup.body, Name | Number | Sum))):
         said = f"superscript {write(sup)} is not part of a declared name"
         letter = isinstance(sup.body, Name)
         raise Undeclared(

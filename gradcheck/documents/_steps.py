@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcheck.documents._classify import Item, Kind
+from gradcheck.documents._later import shift_of, with_later
+from gradcheck.documents._layers import Layers, turned
 from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import (
     Accent,
     Big,
-    Group,
     List,
     Name,
     Node,
     Number,
-    Product,
     Relation,
     Script,
     Sum,
@@ -34,15 +34,25 @@ from gradcheck.documents._tree import (
 _ATOMS = (Name, Accent)
 
 
-def name_steps(items: Sequence[Item], symbols: Symbols) -> None:
-    """Make one name of each name with its step, in all statements."""
+def name_steps(items: list[Item], symbols: Symbols) -> list[Item]:
+    """The statements, with one name for each name with its step or layer, and with what later steps are."""
+    for item in items:
+        item.trees = [turned(tree) if isinstance(tree, Node) else tree for tree in item.trees]
+        item.head = turned(item.head) if isinstance(item.head, Node) else item.head
     declared = [item for item in items if _is_declaration(item)]
     stated = [item.readable for item in items if item.kind is not Kind.ALONE and item not in declared]
     names = [(name,) for item in declared for name in items_of(item.readable[0] if item.readable else None)]
     steps = Steps(symbols, [*stated, *names])
+    layers = Layers(symbols, [tree for trees in (*stated, *names) for tree in trees])
+
+    def stepped(node: Script) -> tuple[str, str, int] | None:
+        return steps.step_of(node) or layers.step_of(node)
+
+    items = with_later(items, stepped) if steps.below or layers.letters else items
     for item in items:
-        item.trees = [steps.applied(tree) if isinstance(tree, Node) else tree for tree in item.trees]
-        item.head = steps.applied(item.head) if isinstance(item.head, Node) else item.head
+        item.trees = [steps.applied(layers.applied(tree)) if isinstance(tree, Node) else tree for tree in item.trees]
+        item.head = steps.applied(layers.applied(item.head)) if isinstance(item.head, Node) else item.head
+    return items
 
 
 def _is_declaration(item: Item) -> bool:
@@ -72,7 +82,7 @@ class Steps:
         below = children(tree)
         tree = rebuilt(tree, tuple(map(self.applied, below))) if below else tree
         if isinstance(tree, Script) and isinstance(tree.base, Name | Accent | Word) and not tree.primes:
-            return self._step(tree) if tree.sub is not None else _turned(tree)
+            return self._step(tree) if tree.sub is not None else tree
         return tree
 
     def _step(self, tree: Script) -> Node:
@@ -84,6 +94,12 @@ class Steps:
         sub = None if not rest else rest[0] if len(rest) == 1 else List(rest)
         name = self._name(Script(tree.base, steps[0], at=tree.at))
         return name if sub is None and tree.sup is None else Script(name, sub, tree.sup, at=tree.at)
+
+    def step_of(self, node: Script) -> tuple[str, str, int] | None:
+        """The name without its step, the letter that counts steps, and by how much it is shifted."""
+        steps = [(letter, by) for item in _items(node) for letter in self.below
+                 if (by := shift_of(item, letter)) is not None] if isinstance(node.base, _ATOMS) else []  # fmt: skip
+        return (key_of(node.base), *steps[0]) if len(steps) == 1 else None
 
     def _name(self, node: Script) -> Name:
         name = Name(key_of(node), at=node.at)
@@ -108,14 +124,6 @@ def _counted(node: Node) -> Iterator[str]:
     if isinstance(node, Relation) and "\\in" in node.operators:
         parts = [node.operands[0]] if isinstance(node.operands[0], Name) else []
     yield from (part.text for sub in parts for _, part in walk(sub) if isinstance(part, Name))
-
-
-def _turned(tree: Script) -> Script:
-    """`W^{(1)\\top}` as the transpose of `W^{(1)}`."""
-    parts = tree.sup.factors if isinstance(tree.sup, Product) and not any(tree.sup.operators) else ()
-    if len(parts) != 2 or not isinstance(parts[0], Group) or parts[0].kind not in ("(", "["):
-        return tree
-    return Script(Group("{", Script(tree.base, None, parts[0], at=tree.at), at=tree.at), None, parts[1], at=tree.at)
 
 
 def _recurs(members: Sequence[Node]) -> Iterator[str]:

@@ -201,8 +201,13 @@ class Usage:
 def is_letter(node: Node) -> bool:
     """Whether a name is a letter, Greek ones included, and no function or sign."""
     name = node.body if isinstance(node, Accent) and node.command != "\\mathbb" else node
-    letter = re.split(r"[_^]\{", name.text)[0] if isinstance(name, Name) else ""
+    letter = letter_of(name.text) if isinstance(name, Name) else ""
     return len(letter) == 1 or letter.lstrip("\\").lower() in _GREEK
+
+
+def letter_of(key: str) -> str:
+    """A name without its labels."""
+    return re.split(r"[_^]\{", key)[0]
 
 
 def _alone(tree: Node) -> Iterator[str]:
