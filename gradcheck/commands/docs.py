@@ -114,8 +114,10 @@ def _refused(message: str, hint: str = "PATH") -> click.BadParameter:
 
 def _checked(console: Console, files: Sequence[str], terms: dict[str, Any]) -> DocumentReport:
     from gradcheck.documents import check_files
+    from gradcheck.documents._memory import keep_freed
     from gradcheck.signals import interruptible
 
+    keep_freed()
     with _followed(console, files) as following, interruptible(), _usage(files):
         report = check_files(following, **terms)
     if not report.results:

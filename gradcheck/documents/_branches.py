@@ -37,13 +37,11 @@ class Branch:
 def reached(formulas: Sequence[Formula], world: World) -> Iterator[tuple[Expression, Formula | None]]:
     """All parts of formulas, each with its formula, then of the definitions that they lead to, each with None."""
     seen: set[str] = set()
-    stack: list[tuple[object, Formula | None]] = [((one.expression, one.conditions), one) for one in reversed(formulas)]
+    stack: list[tuple[Expression, Formula | None]] = []
+    for formula in reversed(formulas):
+        stack += [(one, formula) for one in (*reversed(formula.conditions), formula.expression)]
     while stack:
         part, home = stack.pop()
-        if isinstance(part, tuple):
-            stack += [(one, home) for one in reversed(part)]
-        if not isinstance(part, Expression):
-            continue
         yield part, home
         if isinstance(part, e.Variable | e.Call | e.Differential):
             key = part.by if isinstance(part, e.Differential) else part.key
@@ -53,7 +51,7 @@ def reached(formulas: Sequence[Formula], world: World) -> Iterator[tuple[Express
                 found = [world.formula(symbol).expression] if symbol and symbol.definition else []
                 found += [e.Variable(of) for _, of in symbol.terms] if symbol else []
                 stack[:0] = [(one, None) for one in found]
-        stack += [(getattr(part, name), home) for name in type(part).__dataclass_fields__ if name != "at"]
+        stack += [(one, home) for one in e.parts_of(part)]
 
 
 def tried(head: Formula, member: Formula, draws: Draws) -> tuple[list[Outcome], list[World]]:

@@ -135,13 +135,4 @@ def _within(symbols: Symbols, domain: str) -> Symbols:
 
 def _counts(expression: e.Expression) -> bool:
     """Whether an expression has a size or an index in it."""
-    stack: list[object] = [expression]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, e.Extent | e.Index | e.Reduce):
-            return True
-        if isinstance(part, tuple):
-            stack += part
-        elif isinstance(part, e.Expression):
-            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
-    return False
+    return any(isinstance(part, e.Extent | e.Index | e.Reduce) for part in e.within(expression))

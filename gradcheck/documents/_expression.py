@@ -6,7 +6,8 @@ left of an array that is not fully indexed are its positional axes; matrix notat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +228,27 @@ class Formula:
     free: tuple[str, ...]
     ranges: dict[str, Range]
     conditions: tuple[Expression, ...] = ()
+
+
+_HOLDERS: dict[type, tuple[str, ...]] = {}
+
+
+def parts_of(expression: Expression) -> list[Expression]:
+    """The expressions that an expression is directly made of."""
+    kind = type(expression)
+    if kind not in _HOLDERS:
+        _HOLDERS[kind] = tuple(one.name for one in fields(kind) if "Expression" in str(one.type))
+    found: list[Expression] = []
+    for name in _HOLDERS[kind]:
+        value = getattr(expression, name)
+        found += [one for one in (value if isinstance(value, tuple) else (value,)) if one is not None]
+    return found
+
+
+def within(expression: Expression) -> Iterator[Expression]:
+    """An expression and all that it is made of."""
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack += parts_of(part)

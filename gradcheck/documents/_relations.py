@@ -53,15 +53,6 @@ def _is_input(key: str, world: World) -> bool:
 
 
 def _has_derivative(expression: Expression) -> bool:
-    stack: list[object] = [expression]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, tuple):
-            stack += part
-        elif isinstance(part, e.Differential):
-            return True
-        elif isinstance(part, Expression):
-            if isinstance(part, e.Call) and part.primes:
-                return True
-            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
-    return False
+    return any(
+        isinstance(part, e.Differential) or (isinstance(part, e.Call) and part.primes > 0) for part in e.within(expression)
+    )

@@ -9,7 +9,6 @@ from gradcheck.documents._budget import Budget
 from gradcheck.documents._check import Checker, Judged
 from gradcheck.documents._clock import TimeUp
 from gradcheck.documents._entrywise import entrywise
-from gradcheck.documents._explain import explained
 from gradcheck.documents._refusals import told
 from gradcheck.documents._results import Result, Verdict
 
@@ -40,6 +39,8 @@ def _is_open(one: Judged) -> bool:
 
 
 def _explained(checker: Checker, one: Judged, failure: Result, budget: Budget) -> Result:
+    from gradcheck.documents._explain import explained  # here, since a right document has no need of it
+
     if one.stated is None:
         return failure
     try:

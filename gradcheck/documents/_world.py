@@ -199,15 +199,9 @@ def defined(symbol: Symbol, definition: Definition, symbols: Symbols) -> Formula
 def keys_in(expression: Expression) -> frozenset[str]:
     """The keys of the symbols that an expression names."""
     found: set[str] = set()
-    stack: list[object] = [expression]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, tuple):
-            stack += part
-        elif isinstance(part, Expression):
-            if isinstance(part, e.Variable | e.Call | e.Member):
-                found.add(part.key)
-            if isinstance(part, e.Differential):
-                found.add(part.by)
-            stack += [getattr(part, name) for name in type(part).__dataclass_fields__ if name != "at"]
+    for part in e.within(expression):
+        if isinstance(part, e.Variable | e.Call | e.Member):
+            found.add(part.key)
+        elif isinstance(part, e.Differential):
+            found.add(part.by)
     return frozenset(found)
