@@ -54,5 +54,6 @@ def _is_input(key: str, world: World) -> bool:
 
 def _has_derivative(expression: Expression) -> bool:
     return any(
-        isinstance(part, e.Differential) or (isinstance(part, e.Call) and part.primes > 0) for part in e.within(expression)
+        isinstance(part, e.Differential) or (isinstance(part, e.Call) and part.primes > 0)
+        for part in e.within(expression)
     )
