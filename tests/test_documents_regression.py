@@ -66,6 +66,14 @@ def test_the_forms_in_which_a_regression_is_written(displays: tuple[str, ...], r
     assert (_last(*displays, right), _last(*displays, wrong)) == ("PASS", "FAIL")
 
 
+def test_a_factor_that_is_missing_is_suggested_in_the_notation_of_samples() -> None:
+    text = "\n\n".join(f"$$\n{one}\n$$" for one in (LINEAR, SQUARES, SLOPE.replace(" x_j^{(i)}", "")))
+    failure = check(text).results[-1]
+    assert failure.cause == "missing-factor"
+    assert "bullet" not in failure.message + failure.suggestion
+    assert _last(LINEAR, SQUARES, SLOPE.split(" = ")[0] + " = " + failure.suggestion) == "PASS"
+
+
 def test_a_sample_of_a_declared_array_is_a_row() -> None:
     gradient = r"\nabla_\theta J(\theta) = \frac{1}{m} \sum_{i=1}^m (h_\theta(x^{(i)}) - y^{(i)}) x^{(i)}"
     note = "<!-- gradcheck\nshapes: x[m,n] y[m] \\theta[n]\n-->"

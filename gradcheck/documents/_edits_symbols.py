@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from itertools import combinations, pairwise, permutations, product
 
 from gradcheck.documents._edit import Edit, Text, should
+from gradcheck.documents._samples import SAMPLES
 from gradcheck.documents._sites import Site, indexed, is_arguments
 from gradcheck.documents._symbols import is_named, key_of
 from gradcheck.documents._tidy import bracketed, named, without_factor
@@ -72,6 +73,9 @@ def with_subscript(base: Node, items: tuple[Node, ...], commas: bool = True, sup
         by = with_subscript(base.by, items, commas)
         whole = Derivative(base.sign, base.of, by)
         return whole if sup is None else Script(bracketed(whole), None, sup)
+    if isinstance(base, Script) and base.sup == SAMPLES and sup is None:
+        below = with_subscript(base.base, items[1:], commas) if items[1:] else base.base
+        return Script(base.base, below.sub if isinstance(below, Script) else None, Group("(", items[0]))
     if isinstance(base, Script) and base.sup is None:
         return Script(base.base, List((*_items(base.sub), *items)), sup, base.primes)
     plain = not commas and all(isinstance(item, Name) for item in items)

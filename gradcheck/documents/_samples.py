@@ -12,6 +12,8 @@ from gradcheck.documents._labels import counted, values_in
 from gradcheck.documents._symbols import Symbol, Symbols, items_of_subscript, key_of, samples_of
 from gradcheck.documents._tree import Accent, Big, Group, Name, Node, Number, Product, Script, children, rebuilt, walk
 
+SAMPLES = Group("(", Name("\\bullet"))  # above a name: all of its samples
+
 
 def read_samples(items: Sequence[Item], symbols: Symbols) -> None:
     """Make one name of each `h_\\theta`, in all statements, and an array of the samples `x^{(i)}` of each x."""
