@@ -171,3 +171,81 @@ With $a \in \mathbb{R}^n$:
  \nabla_a f(a) = a
 """
     assert _verdicts(norm)[-2:] == [PASS, FAIL]
+
+
+def test_a_script_letter_is_no_size() -> None:
+    text = r"""
+ \mathcal{N} = \sum_{n=1}^{N} \sum_{i=1}^{D} (x_{ni} - \mu_i)^2
+ \frac{\partial \mathcal{N}}{\partial \mu_i} = 2 \sum_n (\mu_i - x_{ni})
+ \frac{\partial \mathcal{N}}{\partial \mu_i} = 2 \sum_n (x_{ni} - \mu_i)
+"""
+    assert _verdicts(text, "shapes: x[N,D] \\mu[D]") == _verdicts(text) == [DEF, PASS, FAIL]
+
+
+TEMPERATURE = r"""
+# Losses
+With $\sum_k t_k = 1$:
+ q_k = \frac{e^{z_k}}{\sum_l e^{z_l}}, \qquad J = - \sum_k t_k \log q_k
+ \frac{\partial J}{\partial z_k} = q_k - t_k
+## Temperature
+ q_k = \frac{e^{z_k / \tau}}{\sum_l e^{z_l / \tau}}, \qquad J = - \sum_k t_k \log q_k
+ \frac{\partial J}{\partial z_k} = \frac{1}{\tau} (q_k - t_k)
+ \frac{\partial J}{\partial z_k} = q_k - t_k
+## Once more
+ q_k = \frac{e^{z_k / \tau}}{\sum_l e^{-z_l / \tau}}
+"""
+
+
+def test_a_definition_below_another_heading_that_has_a_new_letter_is_a_new_meaning() -> None:
+    assert _verdicts(TEMPERATURE) == [DEF, DEF, PASS, DEF, DEF, PASS, FAIL, FAIL]
+
+
+UNIT = r"""
+# Scale
+ y_{nc} = \lambda_c x_{nc}^2, \qquad g_{nc} = \frac{\partial L}{\partial y_{nc}}
+ \frac{\partial L}{\partial x_{nc}} = 2 g_{nc} \lambda_c x_{nc}
+# Unit
+ u = \frac{v}{\|v\|_2}
+ \frac{\partial u}{\partial v} = \frac{1}{\|v\|_2} (I - u u^\top)
+ \frac{\partial L}{\partial v} = \frac{g - (u^\top g) u}{\|v\|_2}
+ \frac{\partial L}{\partial v} = \frac{g + (u^\top g) u}{\|v\|_2}
+"""
+KRONECKER = r"""
+# Product
+With $\delta_{gs} = \partial L / \partial y_{gs}$ and
+ y_{gs} = w_{gs} x_{gs}^2
+ \frac{\partial L}{\partial x_{gs}} = 2 \delta_{gs} w_{gs} x_{gs}
+# Unit
+ u = \frac{v}{\|v\|}, \qquad v \in \mathbb{R}^n
+ \frac{\partial u_i}{\partial v_j} = \frac{1}{\|v\|} (\delta_{ij} - \frac{v_i v_j}{\|v\|^2})
+ \frac{\partial u_i}{\partial v_j} = \frac{1}{\|v\|} (\delta_{ij} + \frac{v_i v_j}{\|v\|^2})
+"""
+HIDDEN = r"""
+# Layer
+With $g = \partial L / \partial h$:
+ h = \tanh(W x)
+ \frac{\partial L}{\partial W} = (g \odot (1 - h \odot h)) x^\top
+# Square
+ y_{ns} = 2 x_{ns}^2
+ \frac{\partial L}{\partial x_{ns}} = 4 g_{ns} x_{ns}
+ \frac{\partial L}{\partial x_{ns}} = 2 g_{ns} x_{ns}
+"""
+
+
+def test_a_section_that_stands_alone_does_not_take_the_gradients_of_another_one() -> None:
+    assert _verdicts(UNIT) == [DEF, DEF, PASS, DEF, PASS, PASS, FAIL]
+    assert _verdicts(KRONECKER) == [DEF, PASS, DEF, "SHAPE", PASS, FAIL]
+    assert _verdicts(HIDDEN) == [DEF, PASS, DEF, PASS, FAIL]
+
+
+def test_a_section_that_goes_on_with_a_definition_takes_its_gradient_too() -> None:
+    text = r"""
+# Forward
+ z = W x, \qquad y = \tanh(z)
+With $g = \partial L / \partial y$:
+# Backward
+ D = \operatorname{diag}(1 - \tanh(z) \odot \tanh(z))
+ \frac{\partial L}{\partial W} = D g x^\top
+ \frac{\partial L}{\partial W} = g x^\top
+"""
+    assert _verdicts(text) == [DEF, DEF, DEF, PASS, FAIL]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from gradcheck.documents._classify import is_gradient
 from gradcheck.documents._errors import Refusal
-from gradcheck.documents._records import Display, Limit
+from gradcheck.documents._records import Display, Limit, Statement
 from gradcheck.documents._spaces import space_axes
 from gradcheck.documents._statements import chains
 from gradcheck.documents._subscripts import letters
@@ -34,8 +36,9 @@ _EQUALITIES = ("=", ":=", "=:", "\\in")
 class Contents:
     """The letters that a display uses, those that it says something of, and how many indices they have.
 
-    `spaces` has the sizes of what is said to be of a space, `indices` the subscripts of letters, and `bounds` what
-    indices count up to.
+    `spaces` has the sizes of what is said to be of a space, `indices` the subscripts of letters, `bounds` what indices
+    count up to, `totals` the letters of which it is said what they add up to, `gradients` the names of gradients, and
+    `defined` what a display gives a formula.
     """
 
     used: frozenset[str]
@@ -44,6 +47,9 @@ class Contents:
     spaces: dict[str, tuple[str, ...]]
     indices: tuple[tuple[str, tuple[str, ...]], ...]
     bounds: dict[str, str]
+    totals: frozenset[str]
+    gradients: frozenset[str]
+    defined: frozenset[str]
 
     @classmethod
     def of(cls, display: Display) -> Contents:
@@ -58,11 +64,16 @@ class Contents:
         spaces: dict[str, tuple[str, ...]] = {}
         for statement in chains([display]):
             axes = space_axes(statement.members[-1].text) if statement.members[-1].relation == "\\in" else None
-            spaces |= dict.fromkeys(heads, tuple(map(str.strip, axes))) if axes is not None else {}
+            names = _heads_of(statement) if axes is not None else ()
+            spaces |= dict.fromkeys(names, tuple(map(str.strip, axes or ())))
         ranks |= {name: len(axes) for name, axes in spaces.items()}
-        return cls(
-            frozenset(used), frozenset(heads), ranks, spaces, indices, dict(_bounds([tree for tree, _ in trees]))
-        )
+        bounds = dict(_bounds([tree for tree, _ in trees]))
+        totals = frozenset(stem(tree.body) for tree, head in trees if head and isinstance(tree, Big) and tree.body)
+        named = {name for (tree, head), (right, _) in pairwise(trees) if head and is_gradient(right)
+                 for name in _heads(tree)}  # fmt: skip
+        defined = frozenset() if display.inline else frozenset(heads - named - spaces.keys())
+        gradients = frozenset(named)
+        return cls(frozenset(used), frozenset(heads), ranks, spaces, indices, bounds, totals, gradients, defined)
 
 
 def stem(node: Node) -> str:
@@ -85,6 +96,14 @@ def with_carried(parts: Sequence[list[Display]]) -> Iterator[list[Display]]:
 
 
 def _needed(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents]) -> list[Display]:
+    """What a part takes; a name for a gradient only where it defines nothing, or goes on with what is defined before."""
+    linked = _taken(before, own, gradients=False)
+    alone = any(one.defined for one in own) and not any(before[k][1].defined for k in linked)
+    return [before[k][0] for k in sorted(linked if alone else _taken(before, own, gradients=True))]
+
+
+def _taken(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents], *, gradients: bool) -> set[int]:
+    """The numbers of the displays that are needed; `gradients`: also of those that only name a gradient."""
     used = {name for one in own for name in one.used}
     known = {name for one in own for name in one.heads}
     ranks = {name: rank for one in own for name, rank in one.ranks.items()}
@@ -96,11 +115,12 @@ def _needed(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents])
                 k
                 for k in reversed(range(len(before)))
                 if k not in taken and _fits(before[k][1], used, known, ranks) and _agree(before[k][1].spaces, sizes)
+                if gradients or not before[k][1].heads & used <= before[k][1].gradients
             ),
             None,
         )
         if fresh is None:
-            return [before[k][0] for k in sorted(taken)]
+            return taken | {k for k, (_, one) in enumerate(before) if _adds_up(one, used, known, ranks)}
         taken.add(fresh)
         used |= before[fresh][1].used
         known |= before[fresh][1].heads
@@ -132,6 +152,12 @@ def _fits(one: Contents, used: set[str], known: set[str], ranks: dict[str, int])
     return wanted and all(ranks.get(name, rank) == rank for name, rank in one.ranks.items())
 
 
+def _adds_up(one: Contents, used: set[str], known: set[str], ranks: dict[str, int]) -> bool:
+    """Whether a display only says what letters add up to that are used and not defined."""
+    inputs = bool(one.totals) and not one.heads and one.totals <= used - known
+    return inputs and all(ranks.get(name, rank) == rank for name, rank in one.ranks.items())
+
+
 def _is_only_a_base(nodes: Sequence[Node]) -> bool:
     """Whether `e` is nothing but Euler's number, the base of powers."""
     names = [node for node in nodes if isinstance(node, Name) and node.text == "e"]
@@ -149,6 +175,13 @@ def _trees(display: Display) -> Iterator[tuple[Node, bool]]:
                 yield symbols.parse(member.text), not position and not statement.continues and follows in _EQUALITIES
             except (Refusal, Limit):
                 continue
+
+
+def _heads_of(statement: Statement) -> Iterator[str]:
+    try:
+        yield from _heads(Symbols().parse(statement.members[0].text))
+    except (Refusal, Limit):
+        return
 
 
 def _heads(tree: Node) -> Iterator[str]:

@@ -72,6 +72,7 @@ def declare_matrices(
     vectors = {key for tree in written for key in _transposed(tree) if _counts(nodes, key) == {1}}
     bounds = {key_of(node.sup) for node in nodes if isinstance(node, Big) and node.sup is not None}
     solver = _Solver(symbols, {*defined, *(indexed - matrices - vectors)}, written, bounds)
+    solver.turned = _turned(nodes, equations)
     defining = [node for trees, head in zip(formulas, heads, strict=True) if head for t in trees for _, node in walk(t)]
     solver.shapes = {key: (size,) for key in sorted(vectors) if (size := _size_along(defining, key, symbols.base))}
     try:
@@ -104,6 +105,7 @@ class _Solver:
         }
         self.functions: dict[str, tuple[str, ...]] = {}
         self.local: dict[str, str] = {}
+        self.turned: set[str] = set()
 
     @contextmanager
     def within(self, head: Head) -> Iterator[None]:
@@ -183,6 +185,8 @@ class _Solver:
                     self.assign(self._key(base), inner)
                 return None if inner is None else ("1", *inner) if len(inner) == 1 else inner[::-1]
             case Script(base=Group(kind="\\|", body=body)) | Group(kind="\\|", body=body):
+                if self._is_open(body) and self._key(body) in self.turned:
+                    self.assign(self._key(body), (self.fresh(),))
                 self.shape(body)
                 return ()
             case Script() if self._key(node) != key_of(node):
@@ -325,6 +329,13 @@ def _capitals(tree: Node) -> Iterator[str]:
                     yield from (name for name in (_letter(first), _letter(second)) if _is_capital(name))
         elif isinstance(node, Script) and node.sup is not None and write(node.sup) in TRANSPOSED:
             yield from (name for name in (_letter(node),) if _is_capital(name))
+
+
+def _turned(nodes: Sequence[Node], equations: Sequence[tuple[Head, Node]]) -> set[str]:
+    """Letters that are transposed somewhere, and those that the definitions of these have."""
+    turned = {_letter(node) for node in nodes if isinstance(node, Script) and node.sup and write(node.sup) in TRANSPOSED}
+    made_of = [tree for head, tree in equations if head.name in turned]
+    return turned | {_letter(node) for tree in made_of for _, node in walk(tree)} - {""}
 
 
 def _size_along(nodes: Sequence[Node], key: str, base: int) -> str:

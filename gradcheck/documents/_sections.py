@@ -28,6 +28,7 @@ from gradcheck.documents._tree import (
     items_of,
     walk,
 )
+from gradcheck.documents._usage import is_letter
 from gradcheck.documents._write import write
 
 _RESTATED = 0.85  # a definition that is that much like the one before means the same letter
@@ -82,13 +83,14 @@ def _headings(document: Document) -> list[int]:
 
 
 def _restates(displays: Sequence[Display]) -> bool:
-    """Whether a definition is much like an earlier one of the same letter."""
-    written: dict[str, tuple[str, ...]] = {}
+    """Whether a definition is much like an earlier one of the same letter, and has no letter that is new."""
+    known = _Meanings()
     for display in displays:
-        for key, (_, leaves) in _Meanings.of(display, stem).written.items():
-            if key in written and _alike(written[key], leaves):
+        own = _Meanings.of(display, stem)
+        for key, (_, leaves) in own.written.items():
+            if key in known.written and _alike(known.written[key][1], leaves) and not known.fresh(own, key):
                 return True
-            written[key] = leaves
+        known = known.with_later(own)
     return False
 
 
@@ -169,9 +171,14 @@ class _Meanings:
             before, other = self.written.get(key, (line, leaves))
             apart = any(before < one.line <= line for one in headings)
             goes_on = self._is_told(key, later) and later.made_of[key] & self.gradients
-            if apart and not goes_on and not _alike(other, leaves):
+            if apart and not goes_on and (not _alike(other, leaves) or self.fresh(later, key)):
                 lines.append(before)
         return max(lines)
+
+    def fresh(self, later: _Meanings, key: str) -> bool:
+        """Whether a later definition of a letter has one that none has before."""
+        before = frozenset(self.made_of).union(*self.made_of.values())
+        return key in self.made_of and any(is_letter(Name(name)) for name in later.made_of[key] - before)
 
     def conflict(self, later: _Meanings) -> bool:
         """Whether a letter has another number of indices or another meaning later."""
