@@ -249,3 +249,39 @@ With $g = \partial L / \partial y$:
  \frac{\partial L}{\partial W} = g x^\top
 """
     assert _verdicts(text) == [DEF, DEF, DEF, PASS, FAIL]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            r"""
+ \mathrm{swish}_\beta(x) = \frac{x}{1 + e^{-\beta x}}
+ \frac{d}{dx} \mathrm{swish}_\beta(x) = \frac{1 + e^{-\beta x} + \beta x e^{-\beta x}}{(1 + e^{-\beta x})^2}
+ \frac{d}{dx} \mathrm{swish}_\beta(x) = \frac{1 + e^{-\beta x} + x e^{-\beta x}}{(1 + e^{-\beta x})^2}
+""",
+            [DEF, PASS, FAIL],
+        ),
+        (
+            r"""
+ V_\epsilon = \sum_{i=1}^{n-1} \sqrt{(u_{i+1} - u_i)^2 + \epsilon^2}
+ J = \sum_{i=1}^n (u_i - f_i)^2 + \lambda V_\epsilon
+ \frac{\partial J}{\partial \lambda} = V_\epsilon
+ \frac{\partial J}{\partial \lambda} = \lambda V_\epsilon
+""",
+            [DEF, DEF, PASS, FAIL],
+        ),
+        (
+            r"""
+ y_\alpha = \alpha x_\alpha
+ \frac{\partial y_\alpha}{\partial x_\beta} = \alpha [\alpha = \beta]
+ \frac{\partial y_\alpha}{\partial x_\beta} = \alpha
+""",
+            [DEF, PASS, FAIL],
+        ),
+    ],
+)
+def test_a_greek_letter_below_a_name_that_is_a_value_on_the_right_is_part_of_the_name(
+    text: str, found: list[str]
+) -> None:
+    assert _verdicts(text) == found

@@ -333,7 +333,9 @@ def _capitals(tree: Node) -> Iterator[str]:
 
 def _turned(nodes: Sequence[Node], equations: Sequence[tuple[Head, Node]]) -> set[str]:
     """Letters that are transposed somewhere, and those that the definitions of these have."""
-    turned = {_letter(node) for node in nodes if isinstance(node, Script) and node.sup and write(node.sup) in TRANSPOSED}
+    turned = {
+        _letter(node) for node in nodes if isinstance(node, Script) and node.sup and write(node.sup) in TRANSPOSED
+    }
     made_of = [tree for head, tree in equations if head.name in turned]
     return turned | {_letter(node) for tree in made_of for _, node in walk(tree)} - {""}
 

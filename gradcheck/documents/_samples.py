@@ -10,7 +10,20 @@ from collections.abc import Collection, Iterator, Sequence
 from gradcheck.documents._classify import Item, Kind
 from gradcheck.documents._labels import counted, values_in
 from gradcheck.documents._symbols import Symbol, Symbols, items_of_subscript, key_of, samples_of
-from gradcheck.documents._tree import Accent, Big, Group, Name, Node, Number, Product, Script, children, rebuilt, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Big,
+    Group,
+    Name,
+    Node,
+    Number,
+    Product,
+    Script,
+    Word,
+    children,
+    rebuilt,
+    walk,
+)
 
 SAMPLES = Group("(", Name("\\bullet"))  # above a name: all of its samples
 
@@ -97,23 +110,29 @@ def _hypotheses(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> set[str
         if isinstance(node, Script) and node.sub is not None:
             below.setdefault(key_of(node.base), set()).add(key_of(node.sub))
     bound = {name for node in nodes if isinstance(node, Big) for name in counted(node)}
+    found = [name for trees in formulas for name in _with_parameters(trees)]
+    bases = {key_of(name.base) for name in found} | {"\\nabla", "\\partial"}
+    indices = {sub for base, subs in below.items() if base not in bases for sub in subs}
     return {
         key_of(Script(name.base, name.sub))
-        for trees in formulas
-        for name in _with_parameters(trees)
-        if len(below[key_of(name.base)]) == 1 and symbols.find(name) is None and not bound & _letters(name)
+        for name in found
+        if len(below[key_of(name.base)]) == 1 and symbols.find(name) is None
+        if not (bound | indices) & _letters(name)
     }
 
 
 def _with_parameters(trees: Sequence[Node]) -> Iterator[Script]:
-    """The `h_\\theta` of a left side `h_\\theta(x)`, where \\theta is a value on the right."""
+    """The `h_\\theta` of a left side `h_\\theta(x)` or `h_\\theta`, where \\theta is a value on the right."""
     head = trees[0] if len(trees) > 1 else None
+    name, called = head, False
     if isinstance(head, Product) and len(head.factors) == 2 and not head.operators[0]:
-        name, group = head.factors
-        if isinstance(name, Script) and isinstance(name.base, Name | Accent) and name.sub is not None:
-            values = {value for tree in trees[1:] for value in values_in(tree)}
-            if isinstance(group, Group) and group.kind == "(" and _letters(name) <= values:
-                yield name
+        group = head.factors[1]
+        name, called = head.factors[0], isinstance(group, Group) and group.kind == "("
+    if isinstance(name, Script) and isinstance(name.base, Name | Accent | Word) and name.sub is not None:
+        values = {value for tree in trees[1:] for value in values_in(tree)}
+        greek = all(letter[:1] == "\\" for letter in _letters(name))  # a Latin one may count: y_n = n
+        if _letters(name) <= values and (called or (greek and name.sup is None)):
+            yield name
 
 
 def _letters(name: Script) -> set[str]:
