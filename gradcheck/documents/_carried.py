@@ -96,7 +96,7 @@ def with_carried(parts: Sequence[list[Display]]) -> Iterator[list[Display]]:
 
 
 def _needed(before: Sequence[tuple[Display, Contents]], own: Sequence[Contents]) -> list[Display]:
-    """What a part takes; names of gradients alone only where it defines nothing, or goes on with earlier definitions."""
+    """What a part takes; names of gradients alone where it defines nothing, or goes on with earlier definitions."""
     linked = _taken(before, own, gradients=False)
     alone = any(one.defined for one in own) and not any(before[k][1].defined for k in linked)
     return [before[k][0] for k in sorted(linked if alone else _taken(before, own, gradients=True))]
