@@ -191,6 +191,8 @@ class _Solver:
                 return ()
             case Script() if self._key(node) != key_of(node):
                 return self._known(node)
+            case Script(base=Name(text="e"), sub=None, sup=Node() as sup, primes=0):
+                return self.shape(sup)
             case Script(base=base, sub=None) if not isinstance(base, Group):
                 return self._known(node) or self.shape(base)
             case Group(kind="(" | "[" | "{", body=body):
