@@ -139,3 +139,17 @@ def test_a_derivative_of_a_function_is_stated_entry_by_entry(annotation: str, si
         f"$$ \\sigma'(z) = \\sigma(z) (1 {sign} \\sigma(z)) $$\n"
     )
     assert check(annotation + text).results[-1].verdict == verdict
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [("", "PASS"), ("2", "FAIL")])
+def test_a_parameter_below_a_name_is_no_index(factor: str, verdict: str) -> None:
+    smooth = r"V_\epsilon = \sum_{i=1}^{n-1} \sqrt{(u_{i+1} - u_i)^2 + \epsilon^2}"
+    energy = r"J = \frac{1}{2} \sum_{i=1}^n (u_i - f_i)^2 + \lambda V_\epsilon"
+    slope = rf"\frac{{\partial J}}{{\partial \lambda}} = {factor} V_\epsilon"
+    assert _verdicts(smooth, energy, slope) == ["DEF", "DEF", verdict]
+
+
+def test_a_greek_index_stays_one_where_other_arrays_have_it() -> None:
+    forward = r"y_\mu = \mu x_\mu^2"
+    assert _verdicts(forward, r"\frac{\partial y_\mu}{\partial x_\mu} = 2 \mu x_\mu") == ["DEF", "PASS"]
+    assert _verdicts(forward, r"\frac{\partial y_\mu}{\partial x_\mu} = 2 x_\mu") == ["DEF", "FAIL"]

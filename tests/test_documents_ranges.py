@@ -47,3 +47,51 @@ def test_a_padding_stays_an_integer_where_a_condition_has_it() -> None:
     back = rf"\frac{{\partial E}}{{\partial x_l}} = \sum_{{{below}}}^{{O-1}} e_n w_{{l + P - sn}}"
     found = _report(forward, back, text=r"Let $e_n = \partial E / \partial y_n$.")
     assert [result.cause for result in found.results] == [None, "border"]
+
+
+@pytest.mark.parametrize("size", ["n", "N"])
+@pytest.mark.parametrize(("sign", "verdict"), [("", "PASS"), ("-", "FAIL")])
+def test_a_size_below_an_array_is_its_last_entry(size: str, sign: str, verdict: str) -> None:
+    forward = rf"V = \sum_{{i=1}}^{{{size}-1}} (u_{{i+1}} - u_i)^2"
+    last = rf"\frac{{\partial V}}{{\partial u_{size}}} = {sign} 2 (u_{size} - u_{{{size}-1}})"
+    assert _verdicts(forward, last) == ["DEF", verdict]
+
+
+def test_a_letter_that_a_definition_counts_is_an_index_beside_a_sum_up_to_it() -> None:
+    counted = r"y_n = a_n x_n^2, \quad s = \sum_{i=1}^{n} x_i"
+    right, wrong = (rf"\frac{{\partial y_n}}{{\partial x_n}} = {two} a_n x_n" for two in ("2", "3"))
+    assert _verdicts(counted, right, wrong)[-2:] == ["PASS", "FAIL"]
+
+
+STEPS = r"d_i = u_{i+1} - u_i, \quad i = 1, \dots, n - 1"
+ENDS = r"\begin{{cases}} -2 d_1 & i = 1 \\ 2 d_{{i-1}} {} 2 d_i & 1 < i < n \\ 2 d_{{n-1}} & i = n \end{{cases}}"
+BRACKETS = r"2 [i > 1] d_{{i-1}} {} 2 [i < n] d_i"
+
+
+@pytest.mark.parametrize("text", ["", "<!-- gradcheck\nshapes: u[n]\n-->"])
+@pytest.mark.parametrize("right", [ENDS, BRACKETS])
+@pytest.mark.parametrize(("sign", "verdict"), [("-", "PASS"), ("+", "FAIL")])
+def test_an_array_may_be_shorter_where_a_condition_keeps_the_index_inside(
+    text: str, right: str, sign: str, verdict: str
+) -> None:
+    slope = rf"\frac{{\partial V}}{{\partial u_i}} = {right.format(sign)}"
+    assert _verdicts(VARIATION, STEPS, slope, text=text) == ["DEF", "DEF", verdict]
+
+
+def test_an_array_that_no_condition_guards_must_be_long_enough() -> None:
+    open_ = r"\frac{\partial V}{\partial u_i} = 2 [i > 1] d_{i-1} - 2 d_i"
+    found = _report(VARIATION, STEPS, open_, text="<!-- gradcheck\nshapes: u[n]\n-->").results[-1]
+    assert (found.verdict.value, found.cause) == ("FAIL", "wrong-index")
+
+
+def test_a_condition_on_values_says_nothing_of_how_far_an_index_runs() -> None:
+    said = "<!-- gradcheck\nshapes: x[N] w[M] y[N]\n-->"
+    cases = r"y_i = \begin{cases} w_i x_i & x_i > 0 \\ 0 & \text{otherwise} \end{cases}"
+    assert _report(cases, text=said).results[0].cause == "wrong-index"
+
+
+@pytest.mark.parametrize(("minus", "verdict"), [("-", "PASS"), ("+", "FAIL")])
+def test_a_definition_for_so_many_indices_has_so_many_entries(minus: str, verdict: str) -> None:
+    softmax = r"p_k = \frac{\exp(z_k)}{\sum_{l} \exp(z_l)}, \quad k = 1, \dots, 5"
+    slope = rf"\frac{{\partial p}}{{\partial z}} = \operatorname{{diag}}(p) {minus} p p^\top"
+    assert _verdicts(softmax, slope) == ["DEF", verdict]

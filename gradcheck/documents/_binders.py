@@ -223,6 +223,7 @@ def conditions_of(own: Elaborator, node: Node | None) -> e.Expression:
         raise Unsupported("a condition that is no comparison", getattr(node, "at", 0))
     if set(node.operators) <= {"\\in", "\\notin"}:
         return _membership(own, node)
+    own.conditional = True
     own.comparing += 1
     try:
         operands = tuple(_operand(own, operand) for operand in node.operands)

@@ -13,6 +13,7 @@ from gradcheck.documents._differentials import differential
 from gradcheck.documents._errors import Dangling, Undeclared, Unsupported, Wrong
 from gradcheck.documents._expression import Expression, Formula, Range
 from gradcheck.documents._groups import grouped
+from gradcheck.documents._guards import unguarded
 from gradcheck.documents._heads import COLON
 from gradcheck.documents._reach import labels_in
 from gradcheck.documents._records import Limit
@@ -103,7 +104,10 @@ def elaborate(
         holds = () if is_left else tuple(conditions_of(own, test) for test in tests)
     except RecursionError:
         raise Limit("limit-nesting", "a formula nested too deeply") from None
-    return Formula(expression, tuple(own.free.values()), own.ranges, holds)
+    formula = Formula(expression, tuple(own.free.values()), own.ranges, holds)
+    if own.conditional:
+        unguarded(formula, left)
+    return formula
 
 
 class Elaborator:
@@ -118,6 +122,7 @@ class Elaborator:
         self.fresh = fresh
         self.along = along
         self.comparing = 0
+        self.conditional = False
         self.subscripting = 0
         if left is not None:
             self.ranges = {
@@ -194,7 +199,7 @@ class Elaborator:
         is_name = isinstance(node, Name | Accent | Word) and self.known_index(node) is None
         if is_name and not self.strict and self.symbols.find(node) is None:
             size = self.symbols.size(node)
-            if size is not None and self.symbols.dims[size] is None:
+            if size is not None and self.symbols.dims[size] is None and size not in self.symbols.ends:
                 return self.new_index(node)
         return self.index(node)
 

@@ -8,11 +8,25 @@ from dataclasses import dataclass, field
 
 from gradcheck.documents._extents import Extents
 from gradcheck.documents._fonts import alias_fonts, is_bold
-from gradcheck.documents._integers import counts_of, declare_integers
-from gradcheck.documents._sizes import Size
+from gradcheck.documents._integers import counts_of, declare_integers, last_entries
+from gradcheck.documents._sizes import Size, size_of
+from gradcheck.documents._spaces import size_text
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Product, Relation, Script, Sum, items_of, walk
+from gradcheck.documents._tree import (
+    Accent,
+    Derivative,
+    Group,
+    Name,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Script,
+    Sum,
+    items_of,
+    walk,
+)
 from gradcheck.documents._usage import Usage
 from gradcheck.documents._windows import Windows
 from gradcheck.documents._write import write
@@ -77,6 +91,7 @@ def infer_shapes(
         From where to where an index runs in a formula, as the text beside it says.
     """
     declare_integers(symbols, formulas, defined)
+    symbols.ends = last_entries(formulas) if symbols.base == 1 else frozenset()
     usage = Usage(symbols, formulas, defined, spans)
     if alias_fonts(symbols, usage, defined):
         usage = Usage(symbols, formulas, defined, spans)
@@ -101,13 +116,17 @@ def infer_shapes(
         if number in definitions:
             axes.name((number, name), size)
     windows = Windows(symbols, axes, usage.bounds, {key: usage.uses[key].subscripts for key in ranks})
+    own = {(number, key_of(trees[0].base)) for number, trees in enumerate(formulas) if isinstance(trees[0], Script)}
     for key, rank in ranks.items():
         for number, split in usage.uses[key].subscripts:
             for axis, item in enumerate(split[:rank]):
-                if isinstance(item, _ATOMS) and (key, axis) not in windows.sums:
+                runs = isinstance(item, _ATOMS) and key_of(item) not in symbols.ends
+                runs = runs and ((key, axis) not in windows.sums or (number, key) in own)
+                if runs and (number, key, key_of(item)) not in usage.guarded:
                     axes.join((key, axis), (number, key_of(item)))
     for number, name, size in bounds:
         axes.name((number, name), size)
+    _spanned(symbols, axes, [span for span in spans if not _is_derivative(formulas[span[0]][0])])
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
     for number, member, owner in _memberships(formulas):
@@ -161,6 +180,24 @@ def _samples(symbols: Symbols, ranks: dict[str, int], axes: Axes) -> None:
                 axes.join((key, 1 + axis), (of, axis))
                 if own is not None:
                     axes.name((of, axis), str(own[axis]))
+
+
+def _is_derivative(head: Node) -> bool:
+    return any(isinstance(node, Derivative) for _, node in walk(head))
+
+
+def _spanned(symbols: Symbols, axes: Axes, spans: Iterable[tuple[int, str, Node, Node]]) -> None:
+    """`d_i = .., i = 1, \\dots, n - 1`: what is defined for some indices has that many entries."""
+    for number, name, lower, upper in spans:
+        if lower != Number(str(symbols.base)) or axes.root((number, name)) in axes.named:
+            continue
+        try:
+            size = size_of(size_text(upper))
+        except ValueError:
+            continue
+        if {symbols.key(one) for one in size.names} <= symbols.dims.keys():
+            count = Size("+", (size, Size(1 - symbols.base)))
+            axes.name((number, name), symbols.dim(f"D_{{{len(symbols.dims)}}}", count))
 
 
 def _is_found(key: str, symbols: Symbols) -> bool:

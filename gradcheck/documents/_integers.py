@@ -44,6 +44,17 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
             symbols.dim(name, 1)  # an entry that every axis has
 
 
+def last_entries(formulas: Sequence[Sequence[Node]]) -> frozenset[str]:
+    """Letters up to which sums run, and that count nothing: the n of `\\partial V / \\partial u_n` beside `\\sum_{i=1}^n`."""
+    nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
+    heads = [trees[0] for trees in formulas if trees]
+    heads = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
+    counted = {name for node in nodes if isinstance(node, Big) for name in _indices(node)}
+    counted |= {name for head in heads for _, node in walk(head) for name in _indices(node)}
+    ends = [part for node in nodes if isinstance(node, Big) and node.sup for _, part in walk(node.sup)]
+    return frozenset(part.text for part in ends if isinstance(part, Name)) - counted
+
+
 def _strides(nodes: Sequence[Node], heads: Sequence[Node]) -> Iterator[str]:
     """The s of `x_{s i + k}`: in a product with an index, and never an index itself, which i and k are elsewhere."""
     parts = [node for head in heads for _, node in walk(head)]

@@ -66,10 +66,10 @@ class Labels:
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
         self.apart = _families(defined, nodes, self.counted)
         self.signed = {_signed(head) for head in heads if isinstance(head, Script) and head.sup in _SIGNS}
-        self.indices = self.counted | {
-            name for head in defined for key, name in _left_indices(head) if key not in self.apart
-        }
-        self.values = {name for trees in formulas for tree in trees for name in values_in(tree)} - self.indices
+        values = {name for trees in formulas for tree in trees for name in values_in(tree)}
+        left = {name for head in defined for key, name in _left_indices(head) if key not in self.apart}
+        self.indices = self.counted | (left - _parameters(values, nodes))
+        self.values = values - self.indices
 
     def applied(self, tree: Node) -> Node:
         """A tree with each such name as one `Name`."""
@@ -192,16 +192,28 @@ def _families(heads: Iterable[Node], nodes: Sequence[Node], counted: set[str]) -
     for head in heads:
         if isinstance(head, Script) and _is_base(head) and isinstance(head.sub, Name) and head.sup is None:
             found.setdefault(key_of(head.base), set()).add(head.sub.text)
-    below = [(key_of(node.base), node.sub) for node in nodes if isinstance(node, Script) and node.sub is not None]
-    bases: dict[str, set[str]] = {}
-    for key, sub in below:
-        for _, part in walk(sub):
-            bases.setdefault(key_of(part), set()).add(key)
+    bases = _bases(nodes)
     return {
         key
         for key, names in found.items()
         if len(names) > 2 or (len(names) == 2 and not names & counted and all(bases[name] == {key} for name in names))
     }
+
+
+def _bases(nodes: Sequence[Node]) -> dict[str, set[str]]:
+    """The letters below which each letter stands."""
+    bases: dict[str, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, Script) and node.sub is not None:
+            for _, part in walk(node.sub):
+                bases.setdefault(key_of(part), set()).add(key_of(node.base))
+    return bases
+
+
+def _parameters(values: Iterable[str], nodes: Sequence[Node]) -> set[str]:
+    """Greek letters that are values and stand below one other letter alone: the \\epsilon of `V_\\epsilon`."""
+    bases = _bases(nodes)
+    return {name for name in values if name.startswith("\\") and len(bases.get(name, ())) == 1}
 
 
 def _left_indices(head: Node) -> Iterator[tuple[str, str]]:

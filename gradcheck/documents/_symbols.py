@@ -19,21 +19,8 @@ from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._tree import Accent, Group, List, Name, Node, Number, Script, Word, children, rebuilt
 from gradcheck.documents._write import write
 
-KINDS = (
-    "real",
-    "positive",
-    "definite",
-    "covariance",
-    "unit",
-    "mask",
-    "simplex",
-    "symmetric",
-    "labels",
-    "function",
-    "set",
-    "loss",
-    "upstream",
-    "blocked",
+KINDS = tuple(
+    "real positive definite covariance unit mask simplex symmetric labels function set loss upstream blocked".split()
 )
 _WORD = re.compile(r"[^\W\d_][A-Za-z0-9]+")
 
@@ -153,6 +140,8 @@ class Symbols:
         Why names are not declared, though they occur.
     implied
         Inputs, each with what it depends on by the word of a statement of its derivative.
+    ends
+        Sizes that are no index wherever they stand below an array: they are its last entry.
     """
 
     base: int = 0
@@ -171,6 +160,7 @@ class Symbols:
     keys: dict[str, str] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
     implied: frozenset[tuple[str, str]] = frozenset()
+    ends: frozenset[str] = frozenset()
 
     def copy(self) -> Symbols:
         """An independent table with the same symbols."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gradcheck.documents._elaborate import CONSTANTS
@@ -12,8 +13,10 @@ from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import (
     Accent,
     Big,
+    Cases,
     Derivative,
     Group,
+    List,
     Name,
     Node,
     Number,
@@ -91,6 +94,8 @@ class Usage:
         self.alone = {name for trees in formulas for tree in trees for name in _alone(tree)}
         self.uses: dict[str, _Use] = {}
         self.bounds: list[tuple[int, str, Node | None, Node | None]] = []
+        self.guarded: set[tuple[int, str, str]] = set()  # formula, array, index: where a condition is on the index
+        self._guards: frozenset[str] = frozenset()
         for number, name, lower, upper in spans:
             if lower == Number(str(symbols.base)):
                 self._size_names(upper, self.indices | set(defined))
@@ -120,12 +125,27 @@ class Usage:
             case Group(kind="[" | "\\{", body=Relation()):
                 pass
             case Product(factors=factors):
-                for factor, after in zip(factors, (*factors[1:], None), strict=True):
-                    if not (isinstance(factor, Name) and _arguments(after)):
-                        self._value(factor, number, bound)
+                with self._below_conditions(factors):
+                    for factor, after in zip(factors, (*factors[1:], None), strict=True):
+                        if not (isinstance(factor, Name) and _arguments(after)):
+                            self._value(factor, number, bound)
+            case Cases(values=values, conditions=conditions):
+                with self._below_conditions(conditions):
+                    for value in values:
+                        self._value(value, number, bound)
+                for condition in filter(None, conditions):
+                    self._value(condition, number, bound)
             case _:
                 for child in children(node):
                     self._value(child, number, bound)
+
+    @contextmanager
+    def _below_conditions(self, nodes: Iterable[Node | None]) -> Iterator[None]:
+        """What is read meanwhile is read where the conditions among the nodes hold."""
+        before = self._guards
+        self._guards = before.union(*map(_compared, nodes))
+        yield
+        self._guards = before
 
     def _script(self, node: Script, number: int, bound: set[str]) -> None:
         found = self.symbols.find(node)
@@ -161,6 +181,7 @@ class Usage:
         split = tuple(part for item in items for part in self._indices_in(item, len(items) > 1))
         if split and (key not in _SPECIAL or key in _LETTERS) and key not in bound:
             self.uses.setdefault(key, _Use()).subscripts.append((number, split))
+            self.guarded |= {(number, key, name) for name in map(key_of, split) if name in self._guards}
 
     def _indices_in(self, item: Node, commas: bool) -> list[Node]:
         """One index, or several letters; what has commas around it and is arithmetic, is one."""
@@ -196,6 +217,18 @@ class Usage:
         for _, part in walk(node):
             if isinstance(part, Name) and part.text.isalpha() and part.text not in bound and not self._known(part):
                 self.symbols.dim(part.text)
+
+
+def _compared(node: Node | None) -> Iterator[str]:
+    """The letters that a condition puts in order: i in `[i < n]` and `1 < i < n`."""
+    match node:
+        case Group(kind="[", body=Relation() as relation):
+            yield from _compared(relation)
+        case List(items=items):
+            yield from (name for item in items for name in _compared(item))
+        case Relation(operands=operands):
+            sums = [part for operand in operands for part in (operand.terms if isinstance(operand, Sum) else [operand])]
+            yield from (part.text for part in sums if isinstance(part, Name))
 
 
 def is_letter(node: Node) -> bool:

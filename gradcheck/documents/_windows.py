@@ -50,6 +50,8 @@ class Windows:
     def name(self) -> None:
         """Name the axes that sums of indices run along and nothing else names."""
         for place, sums in self.sums.items():
+            if self.axes.root(place) in self.axes.named:
+                continue
             counted = [one for one in sums if all((one[0], key_of(index)) in self.upper for _, index in one[1])]
             texts = [text for one in counted or sums if (text := self._size(*one))]
             if texts and self.axes.root(place) not in self.axes.named:
