@@ -95,3 +95,22 @@ def test_a_definition_for_so_many_indices_has_so_many_entries(minus: str, verdic
     softmax = r"p_k = \frac{\exp(z_k)}{\sum_{l} \exp(z_l)}, \quad k = 1, \dots, 5"
     slope = rf"\frac{{\partial p}}{{\partial z}} = \operatorname{{diag}}(p) {minus} p p^\top"
     assert _verdicts(softmax, slope) == ["DEF", verdict]
+
+
+@pytest.mark.parametrize(("upper", "verdict"), [("T - K + 1", "PASS"), ("T - K", "FAIL"), ("L - K + 1", "UNDECLARED")])
+def test_a_size_that_only_a_condition_has_is_that_of_its_index(upper: str, verdict: str) -> None:
+    forward = (
+        r"z_{ft} = \sum_{c=1}^{C} \sum_{k=1}^{K} w_{fck} x_{c,t+k-1}, \quad g_{ft} = \frac{\partial E}{\partial z_{ft}}"
+    )
+    inside = rf"[1 \le t - k + 1 \le {upper}]"
+    back = rf"\frac{{\partial E}}{{\partial x_{{ct}}}} = \sum_f \sum_{{k=1}}^K {inside} g_{{f,t-k+1}} w_{{fck}}"
+    found = _report(forward, back).results[-1]
+    assert found.verdict.value == verdict
+    assert verdict != "UNDECLARED" or "what L is the size of" in found.message
+
+
+@pytest.mark.parametrize(("relation", "verdict"), [("<", "PASS"), (r"\le", "FAIL")])
+def test_a_size_from_which_another_derives_is_known(relation: str, verdict: str) -> None:
+    said = "<!-- gradcheck\nshapes: v[L]\ndims: s=2 k=3 L=(M-1)*s+k\nloss: E; d=dE/do\n-->"
+    back = rf"\frac{{\partial E}}{{\partial v_l}} = \sum_{{m = 0}}^{{M-1}} [sm \le l {relation} sm + k] d_m"
+    assert _verdicts(r"o_m = \sum_{q=0}^{k-1} v_{sm + q}", back, text=said) == ["DEF", verdict]

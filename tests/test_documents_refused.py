@@ -71,3 +71,14 @@ def test_rows_that_are_defined_apart_are_two_arrays() -> None:
 def test_an_array_that_is_given_row_by_row_is_blocked(text: str, more: str) -> None:
     claim = r"\frac{\partial y_i}{\partial x_j} = 3 [i = j]"
     assert set(_verdicts(*ROWS, more, claim, text=text)) == {"BLOCKED"}
+
+
+def test_what_follows_from_a_definition_that_reads_outside_of_an_array_is_blocked() -> None:
+    window = r"s_t = k + \alpha \sum_{u=-r}^{r} a_{t+u}^2"
+    assert _verdicts(window, r"b_t = a_t s_t^{-\beta}", r"\frac{\partial b_t}{\partial k} = -\beta b_t") == [
+        "UNDECLARED",
+        "BLOCKED",
+        "BLOCKED",
+    ]
+    found = _report(window, r"b_{tn} = a_n s_t w_{nt}", r"\frac{\partial b_{tn}}{\partial w_{tn}} = a_n s_t").results
+    assert [result.verdict.value for result in found] == ["UNDECLARED", "BLOCKED", "BLOCKED"]

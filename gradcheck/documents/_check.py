@@ -21,7 +21,7 @@ from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
-from gradcheck.documents._missing import missing_in, refuse_bar, refuse_unknown
+from gradcheck.documents._missing import missing_in, missing_size, refuse_bar, refuse_inherited, refuse_unknown
 from gradcheck.documents._model import Block
 from gradcheck.documents._ordered import unchecked
 from gradcheck.documents._records import Limit, Member
@@ -190,7 +190,9 @@ class Checker:
             if not error.bare and (beyond := self._beyond(item, member, tree, before)):
                 return beyond
             if not self.block.outside:
-                name = f"{error.message}; outside: says what stands there"
+                refuse_inherited(error, item, self.block)
+                unknown = missing_size(tree, self.block) if isinstance(tree, Node) else ""
+                name = unknown or f"{error.message}; outside: says what stands there"
                 raise Undeclared(name, error.at, name) from error
             wrong: Wrong = error
         except Wrong as error:

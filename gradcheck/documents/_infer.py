@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.documents._extents import Extents
 from gradcheck.documents._fonts import alias_fonts, is_bold
-from gradcheck.documents._integers import counts_of, declare_integers, last_entries
+from gradcheck.documents._integers import counts_of, declare_integers, last_entries, lengths_of
 from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._spaces import size_text
 from gradcheck.documents._subscripts import letters
@@ -116,7 +116,8 @@ def infer_shapes(
         if number in definitions:
             axes.name((number, name), size)
     windows = Windows(symbols, axes, usage.bounds, {key: usage.uses[key].subscripts for key in ranks})
-    own = {(number, key_of(trees[0].base)) for number, trees in enumerate(formulas) if isinstance(trees[0], Script)}
+    heads = [(number, trees[0]) for number, trees in enumerate(formulas) if trees]
+    own = {(number, key_of(head.base)) for number, top in heads if isinstance(head := _whole(top), Script)}
     for key, rank in ranks.items():
         for number, split in usage.uses[key].subscripts:
             for axis, item in enumerate(split[:rank]):
@@ -126,9 +127,12 @@ def infer_shapes(
                     axes.join((key, axis), (number, key_of(item)))
     for number, name, size in bounds:
         axes.name((number, name), size)
-    _spanned(symbols, axes, [span for span in spans if not _is_derivative(formulas[span[0]][0])])
+    stated = {number for number, head in heads if not any(isinstance(part, Derivative) for _, part in walk(head))}
+    _spanned(symbols, axes, [span for span in spans if span[0] in stated])
     for number, name, size in counts_of(symbols, formulas, defined):
         axes.name((number, name), symbols.dim(size))
+    for number, name, size in lengths_of(formulas, symbols):
+        axes.name((number, name), size)
     for number, member, owner in _memberships(formulas):
         axes.join((number, member), (number, owner))
     windows.name()
@@ -182,8 +186,15 @@ def _samples(symbols: Symbols, ranks: dict[str, int], axes: Axes) -> None:
                     axes.name((of, axis), str(own[axis]))
 
 
-def _is_derivative(head: Node) -> bool:
-    return any(isinstance(node, Derivative) for _, node in walk(head))
+def _whole(head: Node) -> Node:
+    """What the indices of a left side run along: all of y in `y_i`, all of x in `dL/dx_i`."""
+    if not isinstance(head, Derivative) or head.of is None or _names(head.of) & _names(head.by):
+        return head
+    return head.by
+
+
+def _names(node: Node) -> set[str]:
+    return {part.text for _, part in walk(node) if isinstance(part, Name)}
 
 
 def _spanned(symbols: Symbols, axes: Axes, spans: Iterable[tuple[int, str, Node, Node]]) -> None:

@@ -33,8 +33,9 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
     heads = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
     left = {name for head in heads for _, node in walk(head) for name in _indices(node)}
     indices -= set(_strides(nodes, [trees[0] for trees in formulas if trees]))
+    turned = {node.sup.text for node in nodes if isinstance(node, Script) and isinstance(node.sup, Name)} & {"T"}
     for name in dict.fromkeys(name for node in nodes for name in _beside(node, indices)):
-        free = name not in indices | arrays | defined and name.isalpha() and name != "T"
+        free = name not in indices | arrays | defined | turned and name.isalpha()
         if free and symbols.symbol(name) is None and name not in symbols.dims:
             symbols.dim(name)
     counted = {name for node in nodes if isinstance(node, Big) for name in _indices(node)}
@@ -45,7 +46,7 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
 
 
 def last_entries(formulas: Sequence[Sequence[Node]]) -> frozenset[str]:
-    """Letters up to which sums run, and that count nothing: the n of `\\partial V / \\partial u_n` beside `\\sum_{i=1}^n`."""
+    """Letters up to which sums run, and that count nothing: n in `\\partial V / \\partial u_n` beside `\\sum_{i=1}^n`."""
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     heads = [trees[0] for trees in formulas if trees]
     heads = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
@@ -114,6 +115,22 @@ def counts_of(
     for number, node in nodes:
         if isinstance(node, Product):
             yield from ((number, index, name) for index, name in _mean(node) if name in rest)
+
+
+def lengths_of(formulas: Sequence[Sequence[Node]], symbols: Symbols) -> Iterator[tuple[int, str, str]]:
+    """Formula, index and size: what nothing but a condition has, T in `[1 \\leq t - k + 1 \\leq T - K + 1]`."""
+    nodes = [(number, node) for number, trees in enumerate(formulas) for tree in trees for _, node in walk(tree)]
+    ends = {part.text for _, node in nodes if isinstance(node, Big) and node.sup for part in _names(node.sup)}
+    known = ends | symbols.extents | {name for size in symbols.dims.values() if size for name in size.names}
+    for number, node in nodes:
+        if isinstance(node, Group) and isinstance(node.body, Relation | List):
+            found = [part.text for part in _names(node.body)]
+            open_ = (name for name in found if name in symbols.dims and symbols.dims[name] is None)
+            yield from ((number, name.lower(), name) for name in open_ if name not in known and name.lower() in found)
+
+
+def _names(node: Node) -> Iterator[Name]:
+    yield from (part for _, part in walk(node) if isinstance(part, Name))
 
 
 def _arguments(node: Node) -> tuple[str, ...]:

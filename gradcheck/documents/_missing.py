@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from gradcheck.documents import _expression as e
 from gradcheck.documents._classify import Item, Kind
 from gradcheck.documents._elaborate import elaborate
-from gradcheck.documents._errors import Blocked, Conformability, Dangling, Refusal, Undeclared, Wrong
+from gradcheck.documents._errors import Blocked, Conformability, Dangling, Outside, Refusal, Undeclared, Wrong
 from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._losses import depends, has_derivative_of
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Big, Name, Node, Number, walk
+from gradcheck.documents._tree import Accent, Big, Group, Name, Node, Number, Relation, walk
 from gradcheck.documents._world import World
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def refuse_unread(item: Item, tree: object, block: Block, world: World) -> None:
         if symbol.definition is not None and not symbol.definition.parameters:
             try:
                 world.value(key)
+            except Outside as error:
+                if not block.outside:
+                    said = f"the definition of {key} reads outside of an array: {error.message}"
+                    raise Blocked(key, None, said) from error
             except Wrong:
                 continue
             except Refusal as error:
@@ -146,13 +150,15 @@ def missing_path(head: Formula, world: World) -> str:
 
 
 def missing_size(tree: Node, block: Block) -> str:
-    """What nothing is known of in the bounds of sums: a letter of no axis, and of no definition; "" for none."""
+    """What nothing is known of in bounds and conditions: a letter of no axis, and of no definition; "" for none."""
     symbols = block.symbols
     trees = [one for item in block.defined.values() for one in (*item.readable, *item.conditions)]
     known = {node.text for one in trees for _, node in walk(one) if isinstance(node, Name)}
     known |= {name for symbol in symbols.table.values() for axis in symbol.axes or () for name in axis.names}
     known |= {name for _, upper in symbols.ranges.values() for name in upper.names}
+    known |= {name for size in symbols.dims.values() if size is not None for name in size.names}
     bounds = [part for _, node in walk(tree) if isinstance(node, Big) for part in (node.sub, node.sup) if part]
+    bounds += [node.body for _, node in walk(tree) if isinstance(node, Group) and isinstance(node.body, Relation)]
     names = [node.text for bound in bounds for _, node in walk(bound) if isinstance(node, Name)]
     loose = (name for name in names if name not in known and name in symbols.dims and symbols.dims[name] is None)
     name = next(loose, "")

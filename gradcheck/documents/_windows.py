@@ -41,6 +41,7 @@ class Windows:
         self.axes = axes
         self.upper = {(number, name): sup for number, name, _, sup in bounds if sup is not None}
         self.sums: dict[tuple[str, int], list[tuple[int, _Parts, int]]] = {}
+        self.begun: set[tuple[str, int]] = set()
         for key, found in subscripts.items():
             for number, split in found:
                 for axis, item in enumerate(split):
@@ -49,14 +50,19 @@ class Windows:
 
     def name(self) -> None:
         """Name the axes that sums of indices run along and nothing else names."""
-        for place, sums in self.sums.items():
-            if self.axes.root(place) in self.axes.named:
-                continue
-            counted = [one for one in sums if all((one[0], key_of(index)) in self.upper for _, index in one[1])]
-            texts = [text for one in counted or sums if (text := self._size(*one))]
-            if texts and self.axes.root(place) not in self.axes.named:
-                size = texts[0] if len(texts) == 1 else f"max({','.join(texts)})"
-                self.axes.name(place, self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}", size))
+        for place in self.sums:
+            self._name(place)
+
+    def _name(self, place: tuple[str, int]) -> None:
+        if place in self.begun or self.axes.root(place) in self.axes.named:
+            return
+        self.begun.add(place)
+        sums = self.sums[place]
+        counted = [one for one in sums if all((one[0], key_of(index)) in self.upper for _, index in one[1])]
+        texts = [text for one in counted or sums if (text := self._size(*one))]
+        if texts and self.axes.root(place) not in self.axes.named:
+            size = texts[0] if len(texts) == 1 else f"max({','.join(texts)})"
+            self.axes.name(place, self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}", size))
 
     def _size(self, number: int, parts: _Parts, shift: int) -> str:
         base = self.symbols.base
@@ -80,6 +86,8 @@ class Windows:
                 self.symbols.dims.setdefault(name, None)
             return f"({last}+{1 - self.symbols.base})"
         root = self.axes.root(place)
+        for other in [one for one in self.sums if self.axes.root(one) == root]:
+            self._name(other)
         if root not in self.axes.named:
             self.axes.named[root] = self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}")
         return self.axes.named[root]
