@@ -46,7 +46,7 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
 
 
 def last_entries(formulas: Sequence[Sequence[Node]]) -> frozenset[str]:
-    """Letters up to which sums run, and that count nothing: n in `\\partial V / \\partial u_n` beside `\\sum_{i=1}^n`."""
+    """Letters that sums run up to, and that count nothing: n in `\\partial V / \\partial u_n` after `\\sum_{i=1}^n`."""
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     heads = [trees[0] for trees in formulas if trees]
     heads = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
