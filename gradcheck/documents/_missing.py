@@ -156,7 +156,8 @@ def missing_size(tree: Node, block: Block) -> str:
     known = {node.text for one in trees for _, node in walk(one) if isinstance(node, Name)}
     known |= {name for symbol in symbols.table.values() for axis in symbol.axes or () for name in axis.names}
     known |= {name for _, upper in symbols.ranges.values() for name in upper.names}
-    known |= {name for size in symbols.dims.values() if size is not None for name in size.names}
+    declared = (size for key, size in symbols.dims.items() if size is not None and not key.startswith("D_{"))
+    known |= {name for size in declared for name in size.names}
     bounds = [part for _, node in walk(tree) if isinstance(node, Big) for part in (node.sub, node.sup) if part]
     bounds += [node.body for _, node in walk(tree) if isinstance(node, Group) and isinstance(node.body, Relation)]
     names = [node.text for bound in bounds for _, node in walk(bound) if isinstance(node, Name)]
