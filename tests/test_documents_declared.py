@@ -299,3 +299,14 @@ outside: zero
         r"\[ [G(Y)]_{(i,d)} = \sum_{k=0}^{v-1} Y_{(i-k,k,d)} \] \[ [G(Y)]_{(i,d)} = \sum_{k=0}^{v-1} Y_{(i+k,k,d)} \]"
     )
     assert verdicts(claims, sidecar) == ["PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(("index", "verdict"), [("sn + r", "PASS"), ("On + r", "FAIL"), ("sn^2 + r", "FAIL")])
+def test_a_length_that_is_worked_out_is_no_given_number_and_more_than_2(index: str, verdict: str) -> None:
+    annotation = "<!-- gradcheck\nshapes: x[L] w[R] y[O]\ndims: s=2 O=(L-R)//s+1\nindex: n<O\n-->"
+    text = (
+        r"$$y_n = \sum_{r=0}^{R-1} w_r x_{sn + r}$$"
+        + "\n\n"
+        + rf"$$\frac{{\partial y_n}}{{\partial w_r}} = x_{{{index}}}$$"
+    )
+    assert [one.verdict.value for one in check(f"{annotation}\n\n{text}\n").results] == ["DEF", verdict]

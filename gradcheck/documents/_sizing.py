@@ -53,7 +53,7 @@ def draw_sizes(
     accepted = 0
     for attempt in range(_ATTEMPTS) if search.free else (0, _ATTEMPTS):
         late = attempt >= _ATTEMPTS * 3 // 4
-        found = search.judged(search.drawn(stream, attempt), late)
+        found = search.judged(search.drawn(stream, attempt), late, early=attempt < _ATTEMPTS // 8)
         if found is None:
             continue
         best = found if best is None or found[0] < best[0] else best
@@ -83,7 +83,7 @@ def _smaller(search: _Search, best: tuple[float, Sizes], stream: np.random.Gener
             for value in range(2, best[1][key]):
                 moved = {name: best[1][name] for name in search.free} | {key: value}
                 moved |= {others[value]: best[1][key]} if value in others else {}
-                found = search.judged(moved, late=False)
+                found = search.judged(moved, late=False, early=search.told(best[1]))
                 if found is not None and found[0] < best[0]:
                     best, improved = found, True
                     break
@@ -121,6 +121,12 @@ class _Search:
         distinct = {self._form(axis): axis for symbol in arrays for axis in _axes(symbol) if not self._equal(axis)}
         self.names = [str(axis) for axis in distinct.values()]
         self.axes = [self._rule(axis) for axis in distinct.values()]
+        self.fixed = {size.head for size in derived.values() if isinstance(size.head, int)}
+        varied = self._varied(derived)
+        worked_out = [axis for axis in distinct.values() if not self.free_alone(axis) and self._keys(axis) & varied]
+        self.worked_out = [self._rule(axis) for axis in worked_out]
+        self.above_2 = number % 3 == 1
+        self.demands = bool(self.worked_out) and (self.above_2 or bool(self.fixed))
         self.shapes = [[self._rule(axis) for axis in symbol.axes or ()] for symbol in arrays]
 
     def _equal(self, axis: Size) -> bool:
@@ -138,6 +144,28 @@ class _Search:
 
     def _key(self, name: str) -> str:
         return self.symbols.resolved(self.symbols.key(name))
+
+    def _keys(self, size: Size) -> set[str]:
+        return {self._key(name) for name in size.names}
+
+    def free_alone(self, axis: Size) -> bool:
+        """Whether an axis is a free size by itself."""
+        return not axis.arguments and isinstance(axis.head, str) and self._key(axis.head) in self.free
+
+    def _varied(self, derived: Mapping[str, Size]) -> set[str]:
+        """The free sizes, and what is derived from them."""
+        found = set(self.free)
+        for key in self._ordered(derived):
+            found |= {key} if self._keys(derived[key]) & found else set()
+        return found
+
+    def told(self, sizes: Mapping[str, int]) -> bool:
+        """Whether worked out lengths differ from given numbers, and are above 2 in one trial of three."""
+        if not self.demands:
+            return True
+        least = 3 if self.above_2 else 2
+        told = all(rule(sizes) >= least and rule(sizes) not in self.fixed for rule in self.worked_out)
+        return told and not self.mismatches(sizes)
 
     def _ordered(self, derived: Mapping[str, Size]) -> list[str]:
         """The derived sizes in an order in which each has what it needs."""
@@ -168,11 +196,11 @@ class _Search:
 
     def drawn(self, stream: np.random.Generator, attempt: int) -> Sizes:
         """The free sizes, pairwise different, larger ones the later the attempt."""
-        pool = np.arange(self.least, self.least + len(self.free) + 1 + attempt // 200)
+        pool = np.arange(self.least, self.least + len(self.free) + 1 + attempt // (50 if self.demands else 200))
         return dict(zip(self.free, stream.permutation(pool)[: len(self.free)].tolist(), strict=True))
 
-    def judged(self, sizes: Sizes, late: bool) -> tuple[float, Sizes] | None:
-        """What sizes cost, and all of them; None if they are not admitted. Late, the demands are lower."""
+    def judged(self, sizes: Sizes, late: bool, early: bool) -> tuple[float, Sizes] | None:
+        """What sizes cost, and all of them; None if they are not admitted. Early more is demanded, late less."""
         try:
             self.derive(sizes)
             unfulfilled = violated(self.symbols, sizes)
@@ -182,6 +210,8 @@ class _Search:
             return None
         if unfulfilled:
             self.problem = unfulfilled
+            return None
+        if early and not self.told(sizes):
             return None
         repeated = any(sizes[key] == self.others.get(key) for key in self.free)
         if not late and (repeated or any(sizes[key] <= self.least for key in self.larger)):
@@ -201,14 +231,17 @@ class _Search:
 
     def cost(self, sizes: Sizes) -> float:
         """Entries of all arrays, more where the parity is not the wanted one."""
-        mismatches = sum((sizes[key] + self.number + k) % 2 for k, key in enumerate(self.used))
         entries = 0
         for shape in self.shapes:
             size = 1
             for rule in shape:
                 size *= rule(sizes)
             entries += size
-        return float(entries * _MISMATCH**mismatches)
+        return float(entries * _MISMATCH ** self.mismatches(sizes))
+
+    def mismatches(self, sizes: Mapping[str, int]) -> int:
+        """How many sizes that others derive from are even for odd, or odd for even."""
+        return sum((sizes[key] + self.number + k) % 2 for k, key in enumerate(self.used))
 
 
 def _axes(symbol: Symbol) -> tuple[Size, ...]:

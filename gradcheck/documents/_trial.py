@@ -80,9 +80,9 @@ class Trial:
         self._shapes: dict[str, tuple[tuple[Size, ...] | None, tuple[int, ...]]] = {}
 
     def _sizes(self, number: int) -> dict[str, int]:
-        """Sizes, in the second trial other ones than in the first: none is the same in all trials."""
+        """Sizes, in the second trial other ones than in the first, in the third other ones than in the second."""
         stream = np.random.default_rng([self.seed, zlib.crc32(b"sizes"), number])
-        return draw_sizes(self.symbols, stream, number, self._sizes(0) if number == 1 else None)
+        return draw_sizes(self.symbols, stream, number, self._sizes(number - 1) if number in (1, 2) else None)
 
     def _stream(self, name: str, *more: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(name.encode()), self.number, *more])
