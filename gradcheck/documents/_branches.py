@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._compare import Outcome, compared
+from gradcheck.documents._compare import Outcome, beyond, compared
 from gradcheck.documents._errors import Domain
 from gradcheck.documents._expression import Expression, Formula
 from gradcheck.documents._functions import TWO_SIDED
@@ -75,7 +75,11 @@ def tried(head: Formula, member: Formula, draws: Draws) -> tuple[list[Outcome], 
             except Domain as refusal:
                 error = refusal
         else:
-            raise error or Domain("no trial", 0)
+            wrong = beyond(head, member, draws.worlds[position])
+            if wrong is None:
+                raise error or Domain("no trial", 0)
+            found.append(wrong)
+            worlds.append(draws.worlds[position])
     levels = thresholds(head, member, worlds[0])
     for number in range(2 * FURTHER):
         if not levels and not untaken(head, member, worlds):

@@ -21,7 +21,14 @@ from gradcheck.documents._expression import Formula
 from gradcheck.documents._forward import gaps_of
 from gradcheck.documents._infer import index_size
 from gradcheck.documents._kinks import Kink, Kinks, apart_at_ties, is_kinked, kink_of, used_once
-from gradcheck.documents._missing import missing_in, missing_size, refuse_bar, refuse_inherited, refuse_unknown
+from gradcheck.documents._missing import (
+    covered,
+    missing_in,
+    missing_size,
+    refuse_bar,
+    refuse_inherited,
+    refuse_unknown,
+)
 from gradcheck.documents._model import Block
 from gradcheck.documents._ordered import unchecked
 from gradcheck.documents._records import Limit, Member
@@ -281,6 +288,10 @@ class Checker:
         if is_definition and all(one.agrees for one in outcomes):
             refuse_bar(item, self.block)
             return self._definition(item, member, tree, outcomes)
+        if not all(one.agrees for one in outcomes):
+            kept = covered(item, tree, self.block, worlds)
+            outcomes = [one for one, world in zip(outcomes, worlds, strict=True) if world in kept]
+            worlds = kept
         judged = self._judged(item, member, tree, head, stated, outcomes, before)
         judged.worlds = worlds
         judged.result = with_untaken(judged.result, head, stated, worlds, outcomes)

@@ -17,6 +17,7 @@ from gradcheck.documents._trial import SAMPLE
 from gradcheck.documents._value import Array, Value, masked
 from gradcheck.documents._world import World
 
+UNCOVERED = "wrong-bound"  # the cause where no case holds
 TOLERANCE = 1e-10  # of derivatives inside of derivatives, which are extrapolated; all others are exact to rounding
 
 
@@ -44,7 +45,7 @@ class Outcome:
     @property
     def wrong(self) -> Array:
         """Which entries differ."""
-        found: Array = np.asarray(self.gaps > self.limit)
+        found: Array = np.asarray(~(self.gaps <= self.limit))
         return found
 
     @property
@@ -102,10 +103,24 @@ def compared(head: Formula, member: Formula, world: World, value: Value | None =
         stated = evaluate(member, world, like=value)
     except Domain:
         if world.trial.uncovered and not member.conditions:
-            raise Wrong("no case holds where the left side has a value", member.expression.at, "wrong-bound") from None
+            raise Wrong("no case holds where the left side has a value", member.expression.at, UNCOVERED) from None
         raise
     value, stated = restricted(member, world, [value, stated])
     return _outcome(value, stated, head, world, before)
+
+
+def beyond(head: Formula, member: Formula, world: World) -> Outcome | None:
+    """One trial in which entries of a member have no value where the head has one, if others are wrong."""
+    meter = world.trial.meter
+    before = meter.terms
+    try:
+        value = evaluate(head, world)
+        stated = evaluate(member, world, like=value, partly=True)
+        value, stated = restricted(member, world, [value, stated])
+        outcome = _outcome(value, stated, head, world, before)
+    except (Refusal, Limit):
+        return None
+    return outcome if (outcome.gaps > outcome.limit).any() else None
 
 
 def restricted(member: Formula, world: World, sides: Sequence[Value]) -> list[Value]:

@@ -33,7 +33,7 @@ from gradcheck.documents._world import World
 from gradcheck.documents._written import either_value, matrix_value, value_at
 
 
-def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = None) -> Value:
+def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = None, partly: bool = False) -> Value:
     """The value of a formula; its named axes are its free indices.
 
     Parameters
@@ -44,6 +44,8 @@ def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = Non
         A trial, or its values with some of them changed.
     like
         What the value is to be compared with: gives `I` and vectors of ones their size where nothing else does.
+    partly
+        Whether some entries may have no value.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def evaluate(formula: Formula, world: World | Trial, *, like: Value | None = Non
         if like is None or not 0 < like.rank <= 2:
             raise Unsupported("a unit whose size does not follow from the formula", formula.expression.at)
         value = value.fitting(like.shape[0], like.shape[-1])
-    if not np.isfinite(value.array).all():
+    if not partly and not np.isfinite(value.array).all():
         raise Domain("a value that is not finite: outside of a domain, or a division by 0", formula.expression.at)
     return value
 

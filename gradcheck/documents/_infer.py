@@ -133,8 +133,11 @@ def infer_shapes(
         axes.name((number, name), symbols.dim(size))
     for number, name, size in lengths_of(formulas, symbols):
         axes.name((number, name), size)
-    for number, member, owner in _memberships(formulas):
+    for number, member, owner, family in _memberships(formulas):
         axes.join((number, member), (number, owner))
+        known = symbols.symbol(family)
+        if known is not None and known.upper is not None:
+            axes.name((number, member), str(known.upper))
     windows.name()
     found = set()
     for key, rank in ranks.items():
@@ -277,19 +280,20 @@ def infer_sets(symbols: Symbols, formulas: Sequence[Sequence[Node]]) -> None:
                         symbols.subsets(key_of(family), size)
 
 
-def _memberships(formulas: Sequence[Sequence[Node]]) -> Iterator[tuple[int, str, str]]:
-    """The j and i of `j \\in N(i)`, with the number of the formula: they run along one size."""
+def _memberships(formulas: Sequence[Sequence[Node]]) -> Iterator[tuple[int, str, str, str]]:
+    """The j, i and N of `j \\in N(i)`, with the number of the formula: j and i run along one size."""
     for number, trees in enumerate(formulas):
         for tree in trees:
             for _, node in walk(tree):
-                if isinstance(node, Relation) and node.operators == ("\\in",) and _family(node.operands[1]):
+                name = _family(node.operands[1]) if isinstance(node, Relation) and node.operators == ("\\in",) else None
+                if isinstance(node, Relation) and name is not None:
                     family = node.operands[1]
                     group = family.factors[1] if isinstance(family, Product) else None
                     owner = (
                         group.body if isinstance(group, Group) else family.sub if isinstance(family, Script) else None
                     )
                     if isinstance(owner, Name) and isinstance(node.operands[0], Name):
-                        yield number, node.operands[0].text, owner.text
+                        yield number, node.operands[0].text, owner.text, key_of(name)
 
 
 def _family(node: Node) -> Node | None:

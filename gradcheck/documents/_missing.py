@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._classify import Item, Kind
+from gradcheck.documents._compare import UNCOVERED
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Blocked, Conformability, Dangling, Outside, Refusal, Undeclared, Wrong
 from gradcheck.documents._evaluate import evaluate
@@ -14,7 +17,7 @@ from gradcheck.documents._expression import Formula
 from gradcheck.documents._losses import depends, has_derivative_of
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols, key_of
-from gradcheck.documents._tree import Accent, Big, Group, Name, Node, Number, Relation, walk
+from gradcheck.documents._tree import Accent, Big, Cases, Group, Name, Node, Number, Relation, walk
 from gradcheck.documents._world import World
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 def refuse_unknown(wrong: Wrong, item: Item, tree: object, block: Block, world: World) -> None:
     """Indices and shapes are not judged where something may be amiss with what they are judged by."""
     refuse_unread(item, tree, block, world)
+    if wrong.cause == UNCOVERED:
+        covered(item, tree, block, [world])
     if isinstance(wrong, Dangling):
         return
     if isinstance(wrong, Conformability) and (said := _carried_misfit(item, block, world)):
@@ -63,6 +68,38 @@ def _reached(trees: Iterable[object], block: Block, world: World) -> list[str]:
     nodes = [node for tree in trees if isinstance(tree, Node) for _, node in walk(tree) if not isinstance(node, Number)]
     keys = dict.fromkeys(hit.symbol.key for hit in map(block.symbols.find, nodes) if hit is not None)
     return list(dict.fromkeys(key for one in keys for key in sorted(world.dependencies(one))))
+
+
+def covered(item: Item, tree: object, block: Block, worlds: Sequence[World]) -> list[World]:
+    """The trials in which some case holds of each definition that a formula leads to.
+
+    Raises
+    ------
+    Blocked
+        If there is none: nothing is judged by such a definition.
+    """
+    own = item.defines.name if item.defines else ""
+    found = list(worlds)
+    for key in _reached([item.head, tree], block, worlds[0]):
+        symbol = block.symbols.symbol(key)
+        definition = symbol.definition if symbol is not None else None
+        if definition is None or definition.parameters or key == own:
+            continue
+        if any(isinstance(node, Cases) for _, node in walk(definition.tree)):
+            found = [world for world in found if not _is_uncovered(key, world)]
+            if not found:
+                raise Blocked(key, None, f"no case of the definition of {key} holds where it is tried")
+    return found
+
+
+def _is_uncovered(key: str, world: World) -> bool:
+    world.trial.uncovered = False
+    try:
+        with np.errstate(all="ignore"):
+            World(world.trial, world.overrides).value(key)
+    except (Refusal, Limit, ValueError):
+        return False
+    return world.trial.uncovered
 
 
 def refuse_unread(item: Item, tree: object, block: Block, world: World) -> None:

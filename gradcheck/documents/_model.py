@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gradcheck.documents._annotated import Annotated
 from gradcheck.documents._binders import spans_in
 from gradcheck.documents._calls import doubt_calls
+from gradcheck.documents._choices import declare_choices
 from gradcheck.documents._classes import declare_classes
 from gradcheck.documents._classify import (
     EQUALITIES,
@@ -166,6 +167,7 @@ class _Builder(Annotated):
         spans = [(n, *span) for n, item in enumerate(counted) for span in spans_in(item.conditions)]
         inferred = infer_shapes(symbols, formulas, defined_keys, whole, spans)
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
+        declare_choices(symbols, formulas, defined_keys)
         declare_traits(symbols, self.annotations)
         symbols.table |= probabilities(items, symbols)
         for name in [name for names in self._all("calls") for name in names]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gradcheck.documents._symbols import Found
 
 NORMS = {"1": "norm1", "2": "norm", "F": "norm", "\\infty": "normmax", "\\mathrm{F}": "norm"}
+_UPRIGHT = ("\\top", "\\mathrm{T}", "\\mathsf{T}", "\\text{T}")
 TRANSPOSED = {"T", "\\top", "\\mathrm{T}", "\\mathsf{T}", "\\mathit{T}", "\\text{T}"}
 
 
@@ -108,10 +109,13 @@ def _is_other_e(own: Elaborator, base: e.Expression) -> bool:
 
 
 def _transposes(own: Elaborator, base: e.Expression, sup: Node | None) -> bool:
-    """Whether a superscript is the sign of a transpose; a declared T is a power of what has no axes."""
+    """Whether a superscript is the sign of a transpose; a declared number T is a power of what has no axes."""
     if not isinstance(sup, Name | Accent | Word) or write(sup) not in TRANSPOSED:
         return False
-    if write(sup) == "\\top" or (own.symbols.find(sup) is None and own.symbols.size(sup) is None):
+    power = own.symbols.find(sup)
+    if write(sup) in _UPRIGHT or (power is None and own.symbols.size(sup) is None):
+        return True
+    if power is not None and power.symbol.axes:
         return True
     symbol = own.symbols.symbol(base.key) if isinstance(base, e.Variable) else None
     return symbol is not None and own.symbols.rank(symbol) != 0

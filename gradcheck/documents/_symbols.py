@@ -19,7 +19,7 @@ from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._tree import Accent, Group, List, Name, Node, Number, Script, Word, children, rebuilt
 from gradcheck.documents._write import write
 
-_KINDS = "real positive definite covariance unit mask simplex symmetric labels function set loss upstream blocked"
+_KINDS = "real positive definite covariance unit mask simplex symmetric labels choice function set loss upstream blocked"
 KINDS = tuple(_KINDS.split())
 _WORD = re.compile(r"[^\W\d_][A-Za-z0-9]+")
 
@@ -57,6 +57,8 @@ class Symbol:
         For a loss: pairs of keys (upstream gradient, output).
     like
         For an upstream gradient: the key of the output whose shape it has.
+    values
+        For a choice: the integers that it is one of.
     """
 
     key: str
@@ -67,6 +69,7 @@ class Symbol:
     callable: bool = False
     terms: tuple[tuple[str, str], ...] = ()
     like: str = ""
+    values: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

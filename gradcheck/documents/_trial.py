@@ -135,6 +135,10 @@ class Trial:
                 array = magnitudes / magnitudes.sum(axis=-1, keepdims=True)
             case "mask":
                 array = self._mask(symbol.key, stream, size).reshape(wide)
+            case "choice":
+                first = zlib.crc32(symbol.key.encode()) + self.number
+                turns = first + (np.arange(size) if size > 1 else np.zeros(1, int))
+                array = stream.permutation(np.asarray(symbol.values, float)[turns % len(symbol.values)]).reshape(wide)
             case "labels":
                 array = _labels(stream, self._upper(symbol), size, self.number).reshape(wide) + float(self.symbols.base)
             case "set":
