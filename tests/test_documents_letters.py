@@ -59,8 +59,24 @@ VEC = [
 
 
 def test_the_derivative_of_a_vec_by_a_vec_is_right_in_either_layout() -> None:
-    found = _verdicts("Y = A X B", *VEC, note="shapes: A[m,n] X[n,p] B[p,q]")
-    assert found == ["DEF", "PASS", "CONVENTION", "FAIL", "FAIL"]
+    found = [_verdicts("Y = A X B", one, note="shapes: A[m,n] X[n,p] B[p,q]")[-1] for one in VEC]
+    assert found == ["PASS", "CONVENTION", "FAIL", "FAIL"]
+
+
+def test_the_derivatives_of_a_block_by_vecs_have_one_layout() -> None:
+    by_a = r"\frac{\partial \operatorname{vec}(Y)}{\partial \operatorname{vec}(A)} = "
+    by_b = r"\frac{\partial \operatorname{vec}(Y)}{\partial \operatorname{vec}(B)} = "
+    usual = [VEC[0], by_a + r"(X B)^\top \otimes I_m", by_b + r"I_q \otimes (A X)"]
+    turned = [VEC[1], by_a + r"X B \otimes I_m", by_b + r"I_q \otimes (A X)^\top"]
+    note = "shapes: A[m,n] X[n,p] B[p,q]"
+
+    def found(*claims: str) -> list[str]:
+        return _verdicts("Y = A X B", *claims, note=note)[1:]
+
+    assert found(*usual) == ["PASS"] * 3
+    assert found(*turned) == ["CONVENTION"] * 3
+    assert found(usual[0], usual[1], turned[2]) == ["PASS", "PASS", "FAIL"]
+    assert found(turned[0], turned[1], usual[2]) == ["CONVENTION", "CONVENTION", "FAIL"]
 
 
 def test_a_derivative_of_a_matrix_by_a_vec_wants_a_vec_above_too() -> None:

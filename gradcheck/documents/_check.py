@@ -38,7 +38,7 @@ from gradcheck.documents._results import Result, Verdict
 from gradcheck.documents._size_claims import size_gap
 from gradcheck.documents._supposed import supposition
 from gradcheck.documents._tree import Node, Word, walk
-from gradcheck.documents._turned import turned
+from gradcheck.documents._turned import lay_out
 from gradcheck.documents._world import World
 
 _SIMPLE = {
@@ -91,6 +91,7 @@ class Checker:
                 members = self._given_up(item, error)
             chain += members
             self.members += members
+        lay_out(self.members, self.draws)
 
     @property
     def results(self) -> list[Result]:
@@ -160,17 +161,11 @@ class Checker:
                 )
                 continue
             following = rights[position + 1][1] if position + 1 < len(rights) else None
-            one = self._laid_out(item, member, tree, self._member(item, member, tree, [*chain, *found]))
+            one = self._member(item, member, tree, [*chain, *found])
             one.stated = (item, tree)
             skip = one.result.cause == "spurious-relation" and isinstance(following, Node)
             found.append(one)
         return found
-
-    def _laid_out(self, item: Item, member: Member, tree: object, judged: Judged) -> Judged:
-        outcomes = turned(item, tree, self.draws) if judged.result.verdict is Verdict.FAIL else []
-        message = "right transposed: rows and columns of a derivative by a vec have changed places"
-        result = self._result(item, member, Verdict.CONVENTION, message, cause="layout")
-        return Judged(result, outcomes) if outcomes else judged
 
     def _member(
         self,
