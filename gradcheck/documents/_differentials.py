@@ -9,7 +9,7 @@ from gradcheck.documents import _expression as e
 from gradcheck.documents._errors import Conformability, Undeclared, Unsupported
 from gradcheck.documents._heads import COLON
 from gradcheck.documents._subscripts import with_upper_indices
-from gradcheck.documents._tree import Accent, Derivative, Group, Name, Node, Product, Script, Word
+from gradcheck.documents._tree import Accent, Derivative, Fraction, Group, Name, Node, Number, Product, Script, Word
 from gradcheck.documents._write import write
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def differential(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression:
         if called and called.symbol.callable:
             target = target.factors[0]
     found = own.symbols.find(target) if isinstance(target, Name | Word | Accent | Script) else None
+    if (found is None or found.sup is not None) and (chain := _through(own, of, target, at)) is not None:
+        return chain
     if found is None:
         name = write(target)
         raise (
@@ -38,7 +40,8 @@ def differential(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression:
     rank = own.symbols.rank(found.symbol)
     found = with_upper_indices(found, rank)
     if found.sup is not None or found.primes:
-        raise Unsupported(f"a derivative by {write(target)}", target.at)
+        key = write(replace(target, sub=None)) if isinstance(target, Script) else write(target)
+        raise Unsupported(f"a derivative by {write(target)}; shapes: {key}[..] makes a name of {key}", target.at)
     if layout == "turned":
         if rank is not None and rank > 1:
             name = write(target)
@@ -57,6 +60,35 @@ def differential(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression:
     own.note(e.Variable(found.symbol.key, at=target.at), indices)
     derivative = e.Differential(own.value(of), found.symbol.key, indices, layout, at=at)
     return e.Transpose(derivative, at=at) if is_row else derivative
+
+
+def _through(own: Elaborator, of: Node, by: Node, at: int) -> e.Expression | None:
+    """The derivative by `\\sigma^2` or `\\log \\sigma_i^2` of an input: that by \\sigma, by the chain rule."""
+    inner = _inner(by)
+    found = own.symbols.find(inner[0]) if inner is not None else None
+    if inner is None or found is None or found.sup is not None or found.primes:
+        return None
+    rank = own.symbols.rank(found.symbol)
+    items = own.split(found.items, found.commas, rank) if found.items else ()
+    if found.symbol.kind not in ("real", "positive") or found.symbol.definition is not None or rank != len(items):
+        return None
+    return own.value(Fraction(Derivative("\\partial", of, inner[0], at=at), inner[1], at=at))
+
+
+def _inner(node: Node) -> tuple[Node, Node] | None:
+    """The name of which a power or a logarithm is taken, and the slope."""
+    match node:
+        case Script(base=Name() | Accent() as base, sub=sub, sup=Number(text=text), primes=0) if text.isdigit():
+            name = base if sub is None else Script(base, sub, at=node.at)
+            power = Script(base, sub, Number(str(int(text) - 1)), at=node.at)
+            return name, Product(("",), (Number(text), power), at=node.at)
+        case Product(factors=(Name(text="\\log" | "\\ln"), body)):
+            while isinstance(body, Group):
+                body = body.body
+            name, slope = _inner(body) or (body, Number("1"))
+            plain = isinstance(name, Name | Accent | Script)
+            return (name, Fraction(slope, body, at=node.at)) if plain else None
+    return None
 
 
 def _layout(own: Elaborator, by: Node) -> tuple[Node, str]:
