@@ -1,4 +1,4 @@
-"""Cases on a number that nothing declares, cases that never hold, sets without sizes, values outside of a domain."""
+"""Cases on undeclared numbers, cases that never hold, sets without sizes, domains, derivatives by a variance."""
 
 from __future__ import annotations
 
@@ -88,3 +88,23 @@ def test_an_upright_t_above_is_a_transpose_beside_an_array_t() -> None:
     displays = [r"Z_{nk} = X_{nk} T_{nk}", r"Y = (Z - T)^{\mathsf{T}} T"]
     assert _last(*displays, r"Y_{ij} = \sum_n (Z_{ni} - T_{ni}) T_{nj}") == "PASS"
     assert _last(*displays, r"Y_{ij} = \sum_n (Z_{nj} - T_{nj}) T_{ni}") == "FAIL"
+
+
+LIKELIHOOD = r"L = \sum_i \left[ \frac{1}{2} \log \sigma_i^2 + \frac{(y_i - f_i)^2}{2 \sigma_i^2} \right]"
+
+
+@pytest.mark.parametrize(
+    ("defined", "right", "wrong"),
+    [
+        (LIKELIHOOD,
+         r"\frac{\partial L}{\partial \sigma_i^2} = \frac{1}{2 \sigma_i^2} - \frac{(y_i - f_i)^2}{2 \sigma_i^4}",
+         r"\frac{\partial L}{\partial \sigma_i^2} = \frac{1}{2 \sigma_i^2} - \frac{(y_i - f_i)^2}{2 \sigma_i^2}"),
+        (LIKELIHOOD, r"\frac{\partial L}{\partial \log \sigma_i^2} = \frac{1}{2} - \frac{(y_i - f_i)^2}{2 \sigma_i^2}",
+         r"\frac{\partial L}{\partial \log \sigma_i} = \frac{1}{2} - \frac{(y_i - f_i)^2}{2 \sigma_i^2}"),
+        (r"L = -\frac{n}{2} \log(2 \pi \sigma^2) - \frac{1}{2\sigma^2} \sum_{i=1}^n (x_i - \mu)^2",
+         r"\frac{\partial L}{\partial \sigma^2} = -\frac{n}{2\sigma^2} + \frac{1}{2\sigma^4} \sum_i (x_i - \mu)^2",
+         r"\frac{\partial L}{\partial \sigma^2} = -\frac{n}{\sigma} + \frac{1}{\sigma^3} \sum_{i=1}^n (x_i - \mu)^2"),
+    ],
+)  # fmt: skip
+def test_a_derivative_by_a_variance_or_its_logarithm_is_by_the_chain_rule(defined: str, right: str, wrong: str) -> None:
+    assert (_last(defined, right), _last(defined, wrong)) == ("PASS", "FAIL")

@@ -31,7 +31,8 @@ def declare_choices(symbols: Symbols, formulas: Sequence[Sequence[Node]], define
             rest |= {key} if None in node.conditions else set()
     for key, values in asked.items():
         known = symbols.symbol(key)
-        found = sorted({*values, 0} if len(values) == 1 else {*values, max(values) + 1} if key in rest else values)
+        more = {0} if len(values) == 1 else {max(values) + 1} if values and key in rest else set()
+        found = sorted(values | more)
         if known is None or known.kind != "real" or known.definition is not None or {key} & {*defined, *others}:
             continue
         if len(found) > 1:

@@ -85,9 +85,9 @@ def _inner(node: Node) -> tuple[Node, Node] | None:
         case Product(factors=(Name(text="\\log" | "\\ln"), body)):
             while isinstance(body, Group):
                 body = body.body
-            name, slope = _inner(body) or (body, Number("1"))
-            plain = isinstance(name, Name | Accent | Script)
-            return (name, Fraction(slope, body, at=node.at)) if plain else None
+            inner, slope = _inner(body) or (body, Number("1"))
+            plain = isinstance(inner, Name | Accent | Script)
+            return (inner, Fraction(slope, body, at=node.at)) if plain else None
     return None
 
 

@@ -19,7 +19,9 @@ from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._tree import Accent, Group, List, Name, Node, Number, Script, Word, children, rebuilt
 from gradcheck.documents._write import write
 
-_KINDS = "real positive definite covariance unit mask simplex symmetric labels choice function set loss upstream blocked"
+_KINDS = (
+    "real positive definite covariance unit mask simplex symmetric labels choice function set loss upstream blocked"
+)
 KINDS = tuple(_KINDS.split())
 _WORD = re.compile(r"[^\W\d_][A-Za-z0-9]+")
 
