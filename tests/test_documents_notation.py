@@ -357,3 +357,36 @@ def test_a_wrong_size_fails_where_the_size_is_declared() -> None:
     assert right.verdict is Verdict.SHAPE
     assert (wrong.verdict, wrong.cause) == (Verdict.FAIL, "not-conformable")
     assert (wrong.stated, wrong.numerical) in [(m - 1, m) for m in range(1, 50)]
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [(r"2 x . \qedhere", "PASS"), (r"2 x \qedhere .", "PASS"), (r"2 x . \qed", "PASS"), (r"3 x . \qedhere", "FAIL")],
+)
+def test_the_end_of_a_proof_is_no_part_of_a_formula(right: str, verdict: str) -> None:
+    proof = rf"\begin{{align*}} \frac{{df}}{{dx}} &= {right} \end{{align*}}"
+    text = rf"\begin{{document}}\[ f = x^2 \] {proof} \end{{document}}"
+    assert [result.verdict.value for result in check(text, kind="latex", search=0).results] == ["DEF", verdict]
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [(r"\mathbf{1}_N \otimes I_m", "PASS"), (r"\mathbf{1} \otimes I_m", "PASS"), (r"I_m \otimes \mathbf{1}_N", "FAIL")],
+)
+def test_a_vector_is_a_column_in_a_kronecker_product(right: str, verdict: str) -> None:
+    text = r"Let $W \in \mathbb{R}^{m \times d}$, $X \in \mathbb{R}^{d \times N}$, $b \in \mathbb{R}^m$."
+    text += "\n\n$$ Y = W X + b \\mathbf{1}^\\top $$\n\n"
+    text += rf"$$ \frac{{\partial \operatorname{{vec}} Y}}{{\partial b}} = {right} $$"
+    assert [result.verdict.value for result in check(text, search=0).results] == ["DEF", verdict]
+
+
+@pytest.mark.parametrize("mark", [r"\mathsf{T}", r"\mathrm{T}", r"\top"])
+@pytest.mark.parametrize(("entry", "verdict"), [("nj", "PASS"), ("jn", "FAIL")])
+def test_an_upright_t_transposes_beside_an_array_of_that_name(mark: str, entry: str, verdict: str) -> None:
+    displays = [
+        "Z_{nk} = X_{nk} T_{nk}",
+        rf"Y = (Z - T)^{{{mark}}} T",
+        rf"Y_{{ij}} = \sum_n (Z_{{ni}} - T_{{ni}}) T_{{{entry}}}",
+    ]
+    text = "\n\n".join(f"$$ {one} $$" for one in displays)
+    assert [result.verdict.value for result in check(text, search=0).results] == ["DEF", "DEF", verdict]

@@ -114,3 +114,29 @@ def test_a_size_from_which_another_derives_is_known(relation: str, verdict: str)
     said = "<!-- gradcheck\nshapes: v[L]\ndims: s=2 k=3 L=(M-1)*s+k\nloss: E; d=dE/do\n-->"
     back = rf"\frac{{\partial E}}{{\partial v_l}} = \sum_{{m = 0}}^{{M-1}} [sm \le l {relation} sm + k] d_m"
     assert _verdicts(r"o_m = \sum_{q=0}^{k-1} v_{sm + q}", back, text=said) == ["DEF", verdict]
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [("", "CONVENTION"), ("2", "FAIL")])
+def test_a_factor_of_an_index_is_an_integer_below_a_maximum(factor: str, verdict: str) -> None:
+    back = rf"{factor} g_{{\lfloor n/k \rfloor}} [x_n = m_{{\lfloor n/k \rfloor}}]"
+    claims = [r"m_i = \max_{0 \le j < k} x_{ki + j}", rf"\frac{{\partial L}}{{\partial x_n}} = {back}"]
+    found = _report(*claims, text=r"Here $g_i = \partial L/\partial m_i$.").results
+    assert [result.verdict.value for result in found] == ["DEF", verdict]
+    assert found[-1].cause == ("kink" if verdict == "CONVENTION" else None)
+
+
+@pytest.mark.parametrize(("indices", "verdict"), [("u, v", "CONVENTION"), ("v, u", "FAIL")])
+def test_bounds_around_several_letters_hold_for_each(indices: str, verdict: str) -> None:
+    said = "<!-- gradcheck\nshapes: X[R,S]\ndims: R=2*U S=2*V\n-->"
+    pooled = r"M_{u,v} = \max_{0 \le a, b < 2} X_{2u + a, 2v + b}"
+    slope = rf"[u = \lfloor i/2 \rfloor] [v = \lfloor j/2 \rfloor] [X_{{ij}} = M_{{{indices}}}]"
+    claim = rf"\frac{{\partial M_{{u,v}}}}{{\partial X_{{ij}}}} = {slope}"
+    assert _verdicts(pooled, claim, text=said) == ["DEF", verdict]
+
+
+@pytest.mark.parametrize(("index", "verdict"), [("u+a,v+b", "PASS"), ("u+b,v+a", "FAIL")])
+def test_an_image_called_i_tells_how_far_its_windows_reach(index: str, verdict: str) -> None:
+    said = "<!-- gradcheck\nshapes: I[H,W] F[A,B]\n-->"
+    forward = r"Z_{u,v} = \sum_{a=0}^{A-1} \sum_{b=0}^{B-1} F_{a,b} I_{u+a,v+b}"
+    claim = rf"\frac{{\partial Z_{{u,v}}}}{{\partial F_{{a,b}}}} = I_{{{index}}}"
+    assert _verdicts(forward, claim, text=said) == ["DEF", verdict]

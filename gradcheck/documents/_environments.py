@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck.documents._dots import is_dots, listed
 from gradcheck.documents._errors import Unparsed
 from gradcheck.documents._grammar import CONDITION_WORDS, OTHERWISE
-from gradcheck.documents._tree import Big, Cases, Either, Group, List, Matrix, Name, Node, Script
+from gradcheck.documents._tree import Big, Cases, Either, Group, List, Matrix, Name, Node, Number, Relation, Script, Sum
 
 if TYPE_CHECKING:
     from gradcheck.documents._parse import Parser
@@ -65,11 +65,30 @@ def matrix(parser: Parser, style: str, at: int) -> Node:
 def joined(found: list[Node], joints: list[str], at: int) -> Node:
     """Chains apart by commas or "or"; the latter binds less."""
     if "or" not in joints:
-        found = listed(found)
+        found = _between(listed(found))
         return found[0] if len(found) == 1 else List(tuple(found), at=at)
     ends = [0, *(k + 1 for k, joint in enumerate(joints) if joint == "or"), len(found)]
     parts = [found[start:end] for start, end in pairwise(ends)]
     return Either(tuple(joined(part, [], at) for part in parts if part), at=at)
+
+
+def _between(found: list[Node]) -> list[Node]:
+    """`0 \\leq a, b < n` with both bounds for each of the letters."""
+    for k, first in enumerate(found):
+        size = next((n for n, one in enumerate(found[k + 1 :], 2) if not isinstance(one, Name)), 0)
+        last = found[k + size - 1] if size else None
+        if _bounds(first) and _bounds(last) and isinstance(first, Relation) and isinstance(last, Relation):
+            (lower, name), (other, upper) = first.operands, last.operands
+            if isinstance(lower, Number | Sum) and isinstance(name, Name) and isinstance(other, Name):
+                letters = (name, *found[k + 1 : k + size - 1], other)
+                ordered = (*first.operators, *last.operators)
+                both = [Relation(ordered, (lower, letter, upper), at=letter.at) for letter in letters]
+                return [*found[:k], *both, *_between(found[k + size :])]
+    return found
+
+
+def _bounds(node: Node | None) -> bool:
+    return isinstance(node, Relation) and len(node.operands) == 2 and node.operators[0] in ("<", "\\leq")
 
 
 def _matrix_of(rows: list[list[Node]], style: str, at: int) -> Node:

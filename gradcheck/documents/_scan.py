@@ -14,8 +14,8 @@ TOKENS = 20_000
 DIGITS = 300
 _LAYOUT_WORDS = """
 left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm middle quad qquad
-displaystyle textstyle scriptstyle limits nolimits nonumber notag hfill hspace vspace thinspace medspace
-thickspace negthinspace enspace enskip hskip allowbreak nobreak noindent smallskip par mathstrut strut
+displaystyle textstyle scriptstyle limits nolimits nonumber notag qedhere qed hfill hspace vspace thinspace
+medspace thickspace negthinspace enspace enskip hskip allowbreak nobreak noindent smallskip par mathstrut strut
 """
 MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"})
 _LAYOUT = frozenset(_LAYOUT_WORDS.split())

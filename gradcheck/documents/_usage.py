@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gradcheck.documents._elaborate import CONSTANTS
+from gradcheck.documents._scripts import TRANSPOSED
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import (
@@ -32,7 +33,7 @@ from gradcheck.documents._tree import (
 )
 
 _ATOMS = (Name, Accent)
-_SPECIAL = {*CONSTANTS, "I", "T", "\\top", "d", "\\partial", "\\nabla", "\\mathbf{1}", "\\mathbb{1}", "\\wedge", "*"}
+_SPECIAL = {*CONSTANTS, *TRANSPOSED, "I", "d", "\\partial", "\\nabla", "\\mathbf{1}", "\\mathbb{1}", "\\wedge", "*"}
 _LETTERS = ("T", "d")  # with a subscript, neither a transpose nor a differential
 _GREEK = frozenset(
     [
@@ -150,7 +151,7 @@ class Usage:
     def _script(self, node: Script, number: int, bound: set[str]) -> None:
         found = self.symbols.find(node)
         sampled = found is not None and found.symbol.key in self.symbols.samples
-        if node.sup is not None and not sampled and key_of(node.sup) not in ("T", "\\top", "*"):
+        if node.sup is not None and not sampled and key_of(node.sup) not in (*TRANSPOSED, "*"):
             self._value(node.sup, number, bound)
         if found is not None:
             if found.symbol.kind not in ("set", "function"):
@@ -162,7 +163,7 @@ class Usage:
             if isinstance(node.base, Name | Accent):
                 self._bare(node.base, bound)
                 key = key_of(node.base)
-                if node.sup is not None and key in self.uses and key_of(node.sup) in ("T", "\\top", "*"):
+                if node.sup is not None and key in self.uses and key_of(node.sup) in (*TRANSPOSED, "*"):
                     self.uses[key].matrix = True
             return
         items, _ = items_of_subscript(node.sub)
@@ -179,7 +180,8 @@ class Usage:
 
     def _note(self, key: str, number: int, items: Sequence[Node], bound: set[str]) -> None:
         split = tuple(part for item in items for part in self._indices_in(item, len(items) > 1))
-        if split and (key not in _SPECIAL or key in _LETTERS) and key not in bound:
+        special = key in _SPECIAL and key not in _LETTERS and self.symbols.symbol(key) is None
+        if split and not special and key not in bound:
             self.uses.setdefault(key, _Use()).subscripts.append((number, split))
             self.guarded |= {(number, key, name) for name in map(key_of, split) if name in self._guards}
 
@@ -203,8 +205,18 @@ class Usage:
         for item in items_of(sub):
             if isinstance(item, Relation):
                 self._relation(item, sup, number, bound)
+        ends = {name: end for item in items_of(sub) for name, end in self._between(item)}
         for name in _names_below(sub):
-            self.bounds.append((number, name, None, sup))
+            self.bounds.append((number, name, None, ends.get(name, sup)))
+
+    def _between(self, item: Node) -> Iterator[tuple[str, Node]]:
+        """The last value of the index of `0 \\leq p < K`."""
+        if isinstance(item, Relation) and len(item.operands) == 3 and set(item.operators) <= {"<", "\\leq"}:
+            first, middle, last = item.operands
+            one = Number("1")
+            lower = Sum(("", "+"), (first, one)) if item.operators[0] == "<" else first
+            if isinstance(middle, Name) and lower == Number(str(self.symbols.base)):
+                yield middle.text, Sum(("", "-"), (last, one)) if item.operators[1] == "<" else last
 
     def _relation(self, item: Relation, sup: Node | None, number: int, bound: set[str]) -> None:
         for operator, right in zip(item.operators, item.operands[1:], strict=True):

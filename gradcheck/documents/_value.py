@@ -231,16 +231,18 @@ def contracted_jacobian(left: Value, right: Value, meter: Meter) -> Value:
 
 
 def kron(left: Value, right: Value, meter: Meter, at: int) -> Value:
-    """The Kronecker product of two matrices."""
-    if left.rank != 2 or right.rank != 2:
+    """The Kronecker product of two matrices; a vector is a column."""
+    if not 0 < left.rank <= 2 or not 0 < right.rank <= 2:
         raise Unsupported("a Kronecker product of what are no matrices", at)
+    vectors = left.rank == right.rank == 1
+    left, right = (_with_axis(one, 1) if one.rank == 1 else one for one in (left, right))
     names = union([left, right])
     a, b = left.along(names), right.along(names)
     (n, m), (p, q) = left.shape, right.shape
     outer = np.broadcast_shapes(a.shape[: len(names)], b.shape[: len(names)])
     meter.spend(math.prod(outer) * n * m * p * q)
     product = a[..., :, None, :, None] * b[..., None, :, None, :]
-    return Value(product.reshape((*product.shape[: len(names)], n * p, m * q)), names)
+    return Value(product.reshape((*product.shape[: len(names)], n * p, *(() if vectors else (m * q,)))), names)
 
 
 def contracted(values: Sequence[Value], labels: Sequence[str], sizes: dict[str, int], meter: Meter) -> Value:
