@@ -91,3 +91,27 @@ def test_a_primed_function_that_nothing_defines_is_not_defined_by_its_derivative
     [(verdict, message)] = _told("f'(x) = 2 x")
     assert verdict == "UNDECLARED"
     assert "let: f(x) := ..." in message
+
+
+@pytest.mark.parametrize("undefined", [np.nan, complex(np.nan, np.nan)])
+@pytest.mark.parametrize("name", ["max", "min", "relu"])
+def test_what_is_undefined_at_a_kink_is_not_left_out_for_another(name: str, undefined: complex) -> None:
+    values = [Value(np.array([undefined])), *([Value(np.zeros(1))] if name != "relu" else [])]
+    for order in (values, values[::-1]):
+        assert np.isnan(apply(name, order, Meter(), 0).array).all()
+
+
+def test_both_sides_of_a_kink_are_tried_with_both_values_of_a_mask() -> None:
+    annotation = "<!-- gradcheck\nshapes: u[D] y[] m[]\nmasks: y\n-->"
+    right = r"\frac{\partial C}{\partial d} = y d - (1 - y) \max(0, m - d)"
+    forward = [r"d = \sqrt{\sum_i u_i^2}", r"C = \frac{1}{2} y d^2 + \frac{1}{2} (1 - y) \max(0, m - d)^2"]
+    told = _told(*forward, right, right.replace("- (1", "+ (1"), text=annotation)
+    assert [verdict for verdict, _ in told] == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [("[k < d]", "PASS"), (r"[k \le d]", "FAIL"), ("", "CONVENTION")])
+def test_a_statement_that_has_conditions_for_the_border_is_judged_there(bound: str, verdict: str) -> None:
+    first = "[k > 1]" if bound else ""
+    claim = rf"\frac{{\partial T}}{{\partial w_k}} = 2 (w_k - w_{{k-1}}) {first} - 2 (w_{{k+1}} - w_k) {bound}"
+    told = _told(r"T = \sum_{j=1}^{d-1} (w_{j+1} - w_j)^2", claim)
+    assert [one for one, _ in told] == ["DEF", verdict]

@@ -95,7 +95,18 @@ def tried(head: Formula, member: Formula, draws: Draws) -> tuple[list[Outcome], 
         if len({_setting(switches, world) for world in worlds}) == 2 ** len(switches):
             break
         _try(head, member, draws.further(number), found, worlds)
+    last = FURTHER + SPREADS + COMBINATIONS
+    for number in range(last, last + SPREADS) if switches else ():
+        if not any(untaken(head, member, those) for those in _by_setting(switches, worlds)):
+            break
+        _try(head, member, draws.further(number, spread=SPREAD), found, worlds)
     return found, worlds
+
+
+def _by_setting(switches: tuple[str, ...], worlds: Sequence[World]) -> list[list[World]]:
+    """The values with the same masks of one entry together: each branch is tried with each of them."""
+    settings = dict.fromkeys(_setting(switches, world) for world in worlds)
+    return [[world for world in worlds if _setting(switches, world) == one] for one in settings]
 
 
 def single_masks(head: Formula, member: Formula, world: World) -> tuple[str, ...]:

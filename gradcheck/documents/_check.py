@@ -210,7 +210,7 @@ class Checker:
             block, draws = with_zeros(self.block), self.draws
             self._with_zeros = Checker(block, self.file, draws.seed, draws.trials)
         found = self._with_zeros._member(item, member, tree, before)
-        said = said_of(found.result.verdict, found.outcomes, self.block, self.worlds[0])
+        said = said_of(found.result.verdict, found.outcomes, tree, self.block, self.worlds[0])
         if said:
             result = self._result(item, member, Verdict.CONVENTION, said, cause="border")
             return Judged(result, found.outcomes)

@@ -104,7 +104,7 @@ ENTRYWISE: dict[str, Callable[[Array], Array]] = {
     "sqrt": _sqrt,
     "abs": _abs,
     "sigmoid": _sigmoid,
-    "relu": lambda z: np.where(below(np.zeros(()), z), z, 0),
+    "relu": lambda z: np.where(below(np.zeros(()), z) | np.isnan(z), z, 0),
     "sign": sign,
     "floor": lambda z: np.floor(z.real),
     "ceil": lambda z: np.ceil(z.real),
@@ -124,11 +124,11 @@ def extremum(name: str, values: list[Value], meter: Meter, at: int) -> Value:
 
 
 def _larger(a: Array, b: Array) -> Array:
-    return np.where(below(a, b), b, a)
+    return np.where(below(a, b) | np.isnan(b), b, a)
 
 
 def _smaller(a: Array, b: Array) -> Array:
-    return np.where(below(b, a), b, a)
+    return np.where(below(b, a) | np.isnan(b), b, a)
 
 
 def picked(array: Array, axis: int, name: str) -> Array:
