@@ -285,3 +285,43 @@ def test_a_greek_letter_below_a_name_that_is_a_value_on_the_right_is_part_of_the
     text: str, found: list[str]
 ) -> None:
     assert _verdicts(text) == found
+
+
+def test_e_with_an_index_is_an_array_where_it_is_no_unit_vector() -> None:
+    text = r"""
+ b_j = \sum_{i=1}^{d} x_i V_{ij} + e_j, \qquad y_j = b_j^2
+ \frac{\partial y_j}{\partial x_i} = 2 b_j V_{ij}
+ \frac{\partial y_j}{\partial x_i} = 2 e_j V_{ij}
+"""
+    assert _verdicts(text) == [DEF, DEF, PASS, FAIL]
+    unit = r"""
+Let $W \in \mathbb{R}^{m \times n}$ and $x \in \mathbb{R}^n$.
+ y = W x
+ \frac{\partial y}{\partial x_i} = W e_i
+"""
+    assert _verdicts(unit) == [DEF, "UNDECLARED"]
+
+
+def test_a_number_that_is_compared_with_an_index_is_not_judged() -> None:
+    text = r"""
+ S = \sum_{k=1}^{K} 1\{y = k\} (y - p_k)^2
+ \frac{\partial S}{\partial p_k} = 2 \cdot 1\{y = k\} (p_k - y)
+"""
+    assert _verdicts(text) == _verdicts(text, "shapes: p[K] y[]") == ["UNDECLARED"] * 2
+    samples = r"""
+ p_k^{(i)} = \sum_j \Theta_{kj} x_j^{(i)}
+ S = \sum_{i=1}^{m} \sum_{k=1}^{K} 1\{y^{(i)} = k\} p_k^{(i)}
+ \frac{\partial S}{\partial \Theta_{kj}} = \sum_{i=1}^{m} x_j^{(i)} 1\{y^{(i)} = k\}
+ \frac{\partial S}{\partial \Theta_{kj}} = \sum_{i=1}^{m} x_j^{(i)} 1\{y^{(i)} = j\}
+"""
+    assert _verdicts(samples, r"shapes: x[m,n] y[m] \Theta[K,n]") == [DEF, DEF, PASS, FAIL]
+
+
+def test_the_parameter_of_a_function_has_nothing_to_do_with_an_array_of_that_name() -> None:
+    text = r"""
+With $x \in \mathbb{R}^d$ and $f(x) = x \sigma(x)$, a batch $X \in \mathbb{R}^{n \times d}$ has $A = X W$, $Y = f(A)$.
+Here $W \in \mathbb{R}^{d \times h}$.
+ \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot f'(A))
+ \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot A)
+"""
+    assert _verdicts(text) == [PASS, FAIL]

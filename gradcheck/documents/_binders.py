@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._errors import Unsupported, Wrong
+from gradcheck.documents._errors import Undeclared, Unsupported, Wrong
 from gradcheck.documents._sites import bound_names
 from gradcheck.documents._symbols import key_of
 from gradcheck.documents._tree import (
@@ -231,7 +231,21 @@ def conditions_of(own: Elaborator, node: Node | None) -> e.Expression:
         own.comparing -= 1
     if any(isinstance(operand, e.Every) for operand in operands):
         return _pairs(node, operands)
+    refuse_never(own, node.operators, operands)
     return e.Compare(node.operators, operands, at=node.at)
+
+
+def refuse_never(own: Elaborator, operators: tuple[str, ...], operands: tuple[e.Expression, ...]) -> None:
+    """No index equals a number that is drawn: what is compared with one is an array of integers, or unknown."""
+    if operators not in (("=",), ("\\neq",)) or not any(isinstance(one, e.Index) for one in operands):
+        return
+    for one in operands:
+        source = one.source if isinstance(one, e.Take) else one
+        symbol = own.symbols.symbol(source.key) if isinstance(source, e.Variable) else None
+        if symbol is not None and symbol.definition is None and symbol.kind in ("real", "positive"):
+            name = own.symbols.samples.get(symbol.key, symbol.key)
+            said = f"{name} is compared with an index, and is a number elsewhere; another letter for its integers"
+            raise Undeclared(symbol.key, one.at, said)
 
 
 def _operand(own: Elaborator, node: Node) -> e.Expression:

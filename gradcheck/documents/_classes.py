@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gradcheck.documents._infer import index_size, upper_size
 from gradcheck.documents._sizes import Size, size_of
-from gradcheck.documents._subscripts import letters
+from gradcheck.documents._subscripts import letters, with_upper_indices
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
 from gradcheck.documents._tree import Accent, Big, Derivative, Group, Name, Node, Relation, Script, items_of, walk
 
@@ -57,10 +57,13 @@ def _declare(symbols: Symbols, item: Node, own: str, size: Size | None, formulas
     """Declare labels below a size."""
     if size is None:
         return
-    if own in symbols.table:
-        symbols.table[own] = replace(symbols.table[own], kind="labels", upper=size)
+    known = symbols.table.get(own)
+    if known is not None and known.axes is not None:
+        symbols.table[own] = replace(known, kind="labels", upper=size)
         return
-    below = [letter for part in items_of_subscript(getattr(item, "sub", None))[0] for letter in letters(part)]
+    found = symbols.find(item)
+    items = found.items if found else items_of_subscript(getattr(item, "sub", None))[0]
+    below = [letter for part in items for letter in letters(part)]
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     axes = [index_size(key_of(letter), symbols, formulas) or _counted_to(letter, nodes, symbols) for letter in below]
     symbols.labels(own, [axis or symbols.dim(f"D_{{{len(symbols.dims)}}}") for axis in axes], size)
@@ -118,11 +121,13 @@ def _pairs(node: Node) -> Iterator[tuple[Node, Node]]:
 def _declared(symbols: Symbols, item: Node) -> str | None:
     """The key of a declared input of numbers that a whole index is, with all its own indices."""
     found = symbols.find(item)
+    found = with_upper_indices(found, symbols.rank(found.symbol)) if found else None
     symbol = found.symbol if found else None
     if found is None or symbol is None or symbol.kind != "real" or symbol.definition or found.sup or found.primes:
         return None
     split = [letter for part in found.items for letter in letters(part)]
-    return symbol.key if symbol.axes is not None and len(split) == len(symbol.axes) else None
+    sampled = symbol.axes is None and symbol.key in symbols.samples
+    return symbol.key if sampled or (symbol.axes is not None and len(split) == len(symbol.axes)) else None
 
 
 def _is_free(symbols: Symbols, name: Name) -> bool:

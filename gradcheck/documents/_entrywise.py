@@ -47,12 +47,16 @@ def _is_primed(head: Node, symbols: Symbols) -> bool:
 def spread(symbol: Symbol, arguments: list[Value], world: World) -> tuple[list[Value], tuple[str, ...]]:
     """Arguments with names for their axes, where a function of numbers has arrays of one shape; else none.
 
-    Arrays side by side in its definition are then numbers, entry by entry.
+    Arrays side by side in its definition are then numbers, entry by entry. A parameter that has the name of an array
+    stands for a number where it is given what has another number of axes.
     """
     definition = symbol.definition
     parameters = [world.symbols.symbol(key) for key in definition.parameters] if definition else []
     shapes = {value.shape for value in arguments if value.rank}
-    numbers = all(one is not None and one.axes == () for one in parameters)
+    ranks = [len(one.axes) if one is not None and one.axes is not None else None for one in parameters]
+    numbers = None not in ranks and all(
+        rank == 0 or value.rank != rank for rank, value in zip(ranks, arguments, strict=True)
+    )
     if len(shapes) != 1 or not numbers or not _is_entrywise(world.formula(symbol).expression):
         return [], ()
     names = tuple(f"entry {next(_ENTRIES)}" for _ in next(iter(shapes)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._binders import conditions_of
+from gradcheck.documents._binders import conditions_of, refuse_never
 from gradcheck.documents._errors import Undeclared, Unsupported
 from gradcheck.documents._symbols import items_of_subscript, key_of
 from gradcheck.documents._tree import Accent, Group, Name, Node, Number, Script, Sum, Word
@@ -33,7 +33,9 @@ def special(own: Elaborator, node: Script) -> e.Expression:
         pair = items if commas else own.split(items, commas, 2)
         if len(pair) != 2:
             raise Undeclared(key_of(node), node.at)
-        return e.Compare(("=",), (own.index(pair[0]), own.index(pair[1])), at=node.at)
+        sides = own.index(pair[0]), own.index(pair[1])
+        refuse_never(own, ("=",), sides)
+        return e.Compare(("=",), sides, at=node.at)
     if len(items) == 1 and name in ("I", "\\mathbf{I}", "\\mathrm{I}"):
         return e.Unit("identity", own.value(items[0]), at=node.at)
     if len(items) == 1 and name in ("\\mathbf{1}", "\\mathbb{1}"):

@@ -92,6 +92,7 @@ class Usage:
         self.symbols = symbols
         self.defined = defined
         self.indices = {name for trees in formulas for name in _indices(trees)}
+        self.letters = {*_LETTERS, *(name for trees in formulas for name in _variables(trees))}
         self.alone = {name for trees in formulas for tree in trees for name in _alone(tree)}
         self.uses: dict[str, _Use] = {}
         self.bounds: list[tuple[int, str, Node | None, Node | None]] = []
@@ -180,7 +181,7 @@ class Usage:
 
     def _note(self, key: str, number: int, items: Sequence[Node], bound: set[str]) -> None:
         split = tuple(part for item in items for part in self._indices_in(item, len(items) > 1))
-        special = key in _SPECIAL and key not in _LETTERS and self.symbols.symbol(key) is None
+        special = key in _SPECIAL and key not in self.letters and self.symbols.symbol(key) is None
         if split and not special and key not in bound:
             self.uses.setdefault(key, _Use()).subscripts.append((number, split))
             self.guarded |= {(number, key, name) for name in map(key_of, split) if name in self._guards}
@@ -253,6 +254,22 @@ def is_letter(node: Node) -> bool:
 def letter_of(key: str) -> str:
     """A name without its labels."""
     return re.split(r"[_^]\{", key)[0]
+
+
+def _variables(trees: Sequence[Node]) -> Iterator[str]:
+    """Letters with indices that derivatives are by, or that are added to others with the same index.
+
+    They are no unit vectors, which `e_j` may be else.
+    """
+    for _, node in (pair for tree in trees for pair in walk(tree)):
+        if isinstance(node, Derivative) and isinstance(node.by, Script) and node.by.sub is not None:
+            yield key_of(node.by.base)
+        elif isinstance(node, Sum):
+            for k, term in enumerate(node.terms):
+                others = [part.sub for j, one in enumerate(node.terms) if j != k for _, part in walk(one)
+                          if isinstance(part, Script) and part.sub is not None]  # fmt: skip
+                if isinstance(term, Script) and any(term.sub in letters(sub) for sub in others):
+                    yield key_of(term.base)
 
 
 def _alone(tree: Node) -> Iterator[str]:
