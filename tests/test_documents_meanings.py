@@ -325,3 +325,21 @@ Here $W \in \mathbb{R}^{d \times h}$.
  \frac{\partial L}{\partial W} = X^\top (\frac{\partial L}{\partial Y} \odot A)
 """
     assert _verdicts(text) == [PASS, FAIL]
+
+
+def test_a_capital_before_entrywise_products_in_brackets_is_a_matrix() -> None:
+    text = r"""
+ y = \tanh(W x + U (r \odot h))
+ \frac{\partial L}{\partial x} = W^\top (\frac{\partial L}{\partial y} \odot (1 - y \odot y))
+ \frac{\partial L}{\partial r} = U^\top (\frac{\partial L}{\partial y} \odot (1 - y \odot y)) \odot h
+ \frac{\partial L}{\partial r} = U^\top (\frac{\partial L}{\partial y} \odot (1 - y \odot y)) \odot r
+"""
+    assert _verdicts(text) == [DEF, PASS, PASS, FAIL]
+
+
+def test_a_capital_with_one_letter_below_may_be_declared_as_a_matrix_of_that_name() -> None:
+    text = "$$\nr_t = \\sigma(U_r h_{t-1})\n$$\n"
+    (result,) = check(text).results
+    assert "U_{r}[N,M]" in result.message
+    (result,) = check(f"<!-- gradcheck\nshapes: U_r[H,D] h_{{t-1}}[D]\n-->\n\n{text}").results
+    assert result.verdict.value == DEF

@@ -54,9 +54,8 @@ def spread(symbol: Symbol, arguments: list[Value], world: World) -> tuple[list[V
     parameters = [world.symbols.symbol(key) for key in definition.parameters] if definition else []
     shapes = {value.shape for value in arguments if value.rank}
     ranks = [len(one.axes) if one is not None and one.axes is not None else None for one in parameters]
-    numbers = None not in ranks and all(
-        rank == 0 or value.rank != rank for rank, value in zip(ranks, arguments, strict=True)
-    )
+    whole = len(ranks) == len(arguments) and None not in ranks
+    numbers = whole and all(rank == 0 or value.rank != rank for rank, value in zip(ranks, arguments, strict=True))
     if len(shapes) != 1 or not numbers or not _is_entrywise(world.formula(symbol).expression):
         return [], ()
     names = tuple(f"entry {next(_ENTRIES)}" for _ in next(iter(shapes)))

@@ -15,6 +15,8 @@ def declaring(symbol: str) -> str:
     if match is None:
         return "a definition or an annotation says what it is"
     name, indices = match[1].replace(" ", ""), (match[2] or "").replace(" ", "").upper()
+    if len(indices) == 1 and name.isupper():
+        return f"shapes: {name}[{indices}] declares it, or {symbol}[N,M] a matrix of that name"
     if indices:
         return f"shapes: {name}[{','.join(indices)}] declares it"
     axes = "N,M" if name.removeprefix("\\")[:1].isupper() else "N"

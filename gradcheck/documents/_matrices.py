@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+from gradcheck.documents._clues import (
+    ENTRYWISE,
+    capitals,
+    counts,
+    divisors_of,
+    is_capital,
+    size_along,
+    transposed,
+    turned,
+)
 from gradcheck.documents._heads import Head
-from gradcheck.documents._infer import upper_size
 from gradcheck.documents._scripts import TRANSPOSED
-from gradcheck.documents._subscripts import letters
-from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
+from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import (
     Accent,
     Big,
@@ -23,7 +31,6 @@ from gradcheck.documents._tree import (
     Node,
     Number,
     Product,
-    Relation,
     Root,
     Script,
     Sum,
@@ -34,7 +41,6 @@ from gradcheck.documents._usage import is_letter, letter_of
 from gradcheck.documents._write import write
 
 Shape = tuple[str, ...]
-_ENTRYWISE = ("\\odot", "\\circ")
 _ONES = ("\\mathbf{1}", "\\mathbb{1}")
 _OF_SQUARE = ("tr", "\\tr", "\\text{tr}", "\\operatorname{tr}", "Tr", "\\Tr", "\\det", "det", "trace")
 _COUNTS = {"m", "n", "M", "N", "B", "T"}
@@ -59,7 +65,7 @@ def declare_matrices(
     """
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     indexed = {key_of(node.base) for node in nodes if isinstance(node, Script) and node.sub is not None}
-    pairs = {key for key in indexed if _is_capital(key) and _counts(nodes, key) == {2}}
+    pairs = {key for key in indexed if is_capital(key) and counts(nodes, key) == {2}}
     indexed |= {key.swapcase() for key in indexed if len(key) == 1}
     equations = [
         (head, trees[1])
@@ -68,13 +74,13 @@ def declare_matrices(
         if not head.indices or (head.name in symbols.samples and len(head.indices) == 1)
     ]
     written = [tree for _, tree in equations]
-    matrices = pairs.intersection(name for tree in written for name in _capitals(tree))
-    vectors = {key for tree in written for key in _transposed(tree) if _counts(nodes, key) == {1}}
+    matrices = pairs.intersection(name for tree in written for name in capitals(tree))
+    vectors = {key for tree in written for key in transposed(tree) if counts(nodes, key) == {1}}
     bounds = {key_of(node.sup) for node in nodes if isinstance(node, Big) and node.sup is not None}
     solver = _Solver(symbols, {*defined, *(indexed - matrices - vectors)}, written, bounds)
-    solver.turned = _turned(nodes, equations)
+    solver.turned = turned(nodes, equations)
     defining = [node for trees, head in zip(formulas, heads, strict=True) if head for t in trees for _, node in walk(t)]
-    solver.shapes = {key: (size,) for key in sorted(vectors) if (size := _size_along(defining, key, symbols.base))}
+    solver.shapes = {key: (size,) for key in sorted(vectors) if (size := size_along(defining, key, symbols.base))}
     try:
         for _ in range(_PASSES):
             for head, tree in equations:
@@ -96,8 +102,8 @@ class _Solver:
         self.shapes: dict[str, Shape] = {}
         self.same: dict[str, str] = {}
         self.count = 0
-        divisors = _divisors(trees)
-        self.matrices = {name for tree in trees for name in _capitals(tree)} - divisors
+        divisors = divisors_of(trees)
+        self.matrices = {name for tree in trees for name in capitals(tree)} - divisors
         self.counts: dict[str, str] = {
             key: ""
             for key in sorted(divisors & _COUNTS - {*defined, *bounds})
@@ -226,7 +232,7 @@ class _Solver:
         for factor in factors:
             if _is_norm(factor):
                 self.shape(factor)
-        divisors = [part for factor in factors if isinstance(factor, Fraction) for part in _divisors([factor])]
+        divisors = [part for factor in factors if isinstance(factor, Fraction) for part in divisors_of([factor])]
         for k, factor in enumerate(factors):
             operator = node.operators[k - 1] if k else ""
             if isinstance(factor, Group) and k and self._is_function(factors[k - 1]) and not operator:
@@ -236,10 +242,12 @@ class _Solver:
             else:
                 shape = self.shape(factor)
             if shape is None and total and len(total) == 2 and self._is_open(factor, greek=operator == ""):
-                shape = (self.root(total[1]),) if operator == "" else total if operator in _ENTRYWISE else None
+                shape = (self.root(total[1]),) if operator == "" else total if operator in ENTRYWISE else None
                 if shape is not None:
                     self.assign(self._key(factor), shape)
-            if shape is None and self._is_open(factor) and total and operator in _ENTRYWISE:
+            if shape is None and isinstance(factor, Group) and total and len(total) == 2 and operator == "":
+                shape = self._filled(factor, (self.root(total[1]),))
+            if shape is None and self._is_open(factor) and total and operator in ENTRYWISE:
                 shape = total
                 self.assign(self._key(factor), shape)
             if shape is None or total is None:
@@ -248,6 +256,18 @@ class _Solver:
                 self.counts |= {key: counted for key in divisors if self.counts.get(key) == ""}
             total = self._times(total, shape, operator)
         return total
+
+    def _filled(self, node: Node, shape: Shape) -> Shape | None:
+        """The shape of brackets behind a matrix, of vectors entry by entry or added; None for anything else."""
+        body = node.body if isinstance(node, Group) else node
+        entrywise = isinstance(body, Product) and all(operator in ENTRYWISE for operator in body.operators)
+        parts = body.factors if entrywise and isinstance(body, Product) else body.terms if isinstance(body, Sum) else ()
+        if not parts or not all(self._is_open(part) or self.shape(part) for part in parts):
+            return None
+        for part in parts:
+            if self._is_open(part):
+                self.assign(self._key(part), shape)
+        return self.shape(node)
 
     def _counted(self, factor: Node, before: Shape, shape: Shape) -> str:
         """The size that a divisor of a product counts: of a vector in a norm, or what a product sums over."""
@@ -285,7 +305,7 @@ class _Solver:
     def _times(self, one: Shape, other: Shape, operator: str) -> Shape | None:
         if not one or not other:
             return one or other
-        if operator in _ENTRYWISE:
+        if operator in ENTRYWISE:
             return self.unify(one, other) if len(one) == len(other) else None
         if operator not in ("", "\\cdot"):
             return None
@@ -320,66 +340,3 @@ class _Solver:
 def _is_norm(node: Node) -> bool:
     group = node.base if isinstance(node, Script) else node
     return isinstance(group, Group) and group.kind == "\\|"
-
-
-def _capitals(tree: Node) -> Iterator[str]:
-    """Capital letters beside another letter, or transposed."""
-    for _, node in walk(tree):
-        if isinstance(node, Product):
-            for operator, first, second in zip(node.operators, node.factors, node.factors[1:], strict=False):
-                if operator in ("", *_ENTRYWISE) and _letter(first) and _letter(second):
-                    yield from (name for name in (_letter(first), _letter(second)) if _is_capital(name))
-        elif isinstance(node, Script) and node.sup is not None and write(node.sup) in TRANSPOSED:
-            yield from (name for name in (_letter(node),) if _is_capital(name))
-
-
-def _turned(nodes: Sequence[Node], equations: Sequence[tuple[Head, Node]]) -> set[str]:
-    """Letters that are transposed somewhere, and those that the definitions of these have."""
-    turned = {
-        _letter(node) for node in nodes if isinstance(node, Script) and node.sup and write(node.sup) in TRANSPOSED
-    }
-    made_of = [tree for head, tree in equations if head.name in turned]
-    return turned | {_letter(node) for tree in made_of for _, node in walk(tree)} - {""}
-
-
-def _size_along(nodes: Sequence[Node], key: str, base: int) -> str:
-    """The size that sums over the index of a letter count up to; "" where there is none."""
-    below = [node.sub for node in nodes if isinstance(node, Script) and node.sub and key_of(node.base) == key]
-    indices = {item for sub in below for item in items_of_subscript(sub)[0]}
-    for node in nodes:
-        counted = node.sub.operands if isinstance(node, Big) and isinstance(node.sub, Relation) else ()
-        if isinstance(node, Big) and node.sup is not None and counted[1:] == (Number(str(base)),):
-            size = upper_size(node.sup, base) if counted[0] in indices else None
-            if size is not None:
-                return size
-    return ""
-
-
-def _transposed(tree: Node) -> Iterator[str]:
-    """Letters without an index that are transposed, and those behind them."""
-    for _, node in walk(tree):
-        if isinstance(node, Product):
-            for first, second in zip(node.factors, node.factors[1:], strict=False):
-                if isinstance(first, Script) and first.sup is not None and write(first.sup) in TRANSPOSED:
-                    yield from filter(None, (_letter(first), _letter(second)))
-
-
-def _counts(nodes: Sequence[Node], key: str) -> set[int]:
-    """How many indices a letter has where it has any."""
-    subscripts = [node.sub for node in nodes if isinstance(node, Script) and node.sub and key_of(node.base) == key]
-    return {sum(len(letters(item)) for item in items_of_subscript(sub)[0]) for sub in subscripts}
-
-
-def _letter(node: Node) -> str:
-    base = node.base if isinstance(node, Script) and node.sub is None else node
-    return key_of(base) if isinstance(base, Name | Accent) and is_letter(base) else ""
-
-
-def _is_capital(name: str) -> bool:
-    letter = letter_of(name)
-    return bool(letter) and (letter.rpartition("{")[2].rstrip("}") if letter[:1] == "\\" else letter).isupper()
-
-
-def _divisors(trees: Sequence[Node]) -> set[str]:
-    below = [node.under for tree in trees for _, node in walk(tree) if isinstance(node, Fraction)]
-    return {key_of(node) for under in below for _, node in walk(under) if isinstance(node, Name)}
