@@ -55,3 +55,13 @@ def test_a_mask_of_one_entry_has_both_values_in_all_combinations(
         for stated, verdict in ((right, "PASS"), (slip, "FAIL")):
             report = check(page(forward, f"{left} = {stated}"), sidecar=sidecar, seed=seed, trials=trials, search=0)
             assert report.results[-1].verdict.value == verdict, (seed, stated)
+
+
+def test_each_value_of_a_mask_meets_each_branch_of_a_maximum() -> None:
+    forward = r"d = \sqrt{\sum_{i=1}^{D} (u_i - v_i)^2}, \quad C = \frac{1}{2} (y d^2 + (1 - y) \max(0, m - d)^2)"
+    note = "shapes: u[D] v[D] y[] m[]\nmasks: y\n"
+    for seed in range(3):
+        for sign, verdict in (("-", "PASS"), ("+", "FAIL")):
+            claim = rf"\frac{{\partial C}}{{\partial d}} = y d {sign} (1 - y) \max(0, m - d)"
+            report = check(page(forward, claim), sidecar=note, seed=seed, search=0)
+            assert report.results[-1].verdict.value == verdict, (seed, sign)

@@ -343,3 +343,14 @@ def test_a_capital_with_one_letter_below_may_be_declared_as_a_matrix_of_that_nam
     assert "U_{r}[N,M]" in result.message
     (result,) = check(f"<!-- gradcheck\nshapes: U_r[H,D] h_{{t-1}}[D]\n-->\n\n{text}").results
     assert result.verdict.value == DEF
+
+
+def test_a_vector_with_indices_beside_an_array_that_is_defined_by_entries_has_the_size_of_its_axis() -> None:
+    text = r"""
+Let the rows of $X \in \mathbb{R}^{N \times D}$ be centred by their mean,
+ \mu_d = \frac{1}{N} \sum_{n=1}^{N} X_{nd}, \quad \Sigma_{de} = \frac{1}{N} \sum_{n=1}^N (X_{nd} - \mu_d) (X_{ne} - \mu_e)
+ \rho = \frac{u^T \Sigma u}{u^T u}
+ \frac{\partial \rho}{\partial u_d} = \frac{2}{u^T u} (\sum_e \Sigma_{de} u_e - \rho u_d)
+ \frac{\partial \rho}{\partial u_d} = \frac{2}{u^T u} (\sum_e \Sigma_{de} u_e + \rho u_d)
+"""
+    assert _verdicts(text) == [DEF, DEF, DEF, PASS, FAIL]

@@ -6,6 +6,7 @@ demand to be equal are one. Only definitions count: what is claimed may be wrong
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -78,7 +79,7 @@ def declare_matrices(
     vectors = {key for tree in written for key in transposed(tree) if counts(nodes, key) == {1}}
     bounds = {key_of(node.sup) for node in nodes if isinstance(node, Big) and node.sup is not None}
     solver = _Solver(symbols, {*defined, *(indexed - matrices - vectors)}, written, bounds)
-    solver.turned = turned(nodes, equations)
+    solver.turned, solver.indexed = turned(nodes, equations), vectors
     defining = [node for trees, head in zip(formulas, heads, strict=True) if head for t in trees for _, node in walk(t)]
     solver.shapes = {key: (size,) for key in sorted(vectors) if (size := size_along(defining, key, symbols.base))}
     try:
@@ -112,6 +113,7 @@ class _Solver:
         self.functions: dict[str, tuple[str, ...]] = {}
         self.local: dict[str, str] = {}
         self.turned: set[str] = set()
+        self.indexed: set[str] = set()
 
     @contextmanager
     def within(self, head: Head) -> Iterator[None]:
@@ -327,10 +329,13 @@ class _Solver:
                 yield self.symbols.declare(key, (), "positive")
         for key in [key for key in self.shapes if " of " in key]:
             self.shapes.setdefault(key.partition(" of ")[0], self.shapes.pop(key))
+        uses = Counter(self.root(size) for shape in self.shapes.values() for size in shape)
         for key, shape in self.shapes.items():
             if key in self.defined or self.symbols.symbol(key) is not None:
                 continue
             sizes = [self.root(size) for size in shape]
+            if key in self.indexed and sizes[0][:1] == "?" and uses[sizes[0]] == 1:
+                continue  # its indices tell more
             for size in sizes:
                 if size[:1] == "?" and size not in names:
                     names[size] = self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}")
