@@ -348,7 +348,8 @@ def test_a_capital_with_one_letter_below_may_be_declared_as_a_matrix_of_that_nam
 def test_a_vector_with_indices_beside_an_array_that_is_defined_by_entries_has_the_size_of_its_axis() -> None:
     text = r"""
 Let the rows of $X \in \mathbb{R}^{N \times D}$ be centred by their mean,
- \mu_d = \frac{1}{N} \sum_{n=1}^{N} X_{nd}, \quad \Sigma_{de} = \frac{1}{N} \sum_{n=1}^N (X_{nd} - \mu_d) (X_{ne} - \mu_e)
+ \mu_d = \frac{1}{N} \sum_{n=1}^{N} X_{nd}
+ \Sigma_{de} = \frac{1}{N} \sum_{n=1}^N (X_{nd} - \mu_d) (X_{ne} - \mu_e)
  \rho = \frac{u^T \Sigma u}{u^T u}
  \frac{\partial \rho}{\partial u_d} = \frac{2}{u^T u} (\sum_e \Sigma_{de} u_e - \rho u_d)
  \frac{\partial \rho}{\partial u_d} = \frac{2}{u^T u} (\sum_e \Sigma_{de} u_e + \rho u_d)
