@@ -115,3 +115,22 @@ def test_a_statement_that_has_conditions_for_the_border_is_judged_there(bound: s
     claim = rf"\frac{{\partial T}}{{\partial w_k}} = 2 (w_k - w_{{k-1}}) {first} - 2 (w_{{k+1}} - w_k) {bound}"
     told = _told(r"T = \sum_{j=1}^{d-1} (w_{j+1} - w_j)^2", claim)
     assert [one for one, _ in told] == ["DEF", verdict]
+
+
+def test_a_squared_norm_has_the_slope_0_where_it_is_0() -> None:
+    text = r"""
+$$
+T = \max(0, \|a - p\|^2 - \|a - n\|^2 + \alpha)
+$$
+
+Let $\chi = [\|a - p\|^2 - \|a - n\|^2 + \alpha > 0]$.
+
+$$
+\frac{\partial T}{\partial a} = 2 \chi (n - p)
+$$
+
+$$
+\frac{\partial T}{\partial a} = 2 \chi (a - p)
+$$
+"""
+    assert [result.verdict.value for result in check(text).results] == ["DEF", "CONVENTION", "FAIL"]

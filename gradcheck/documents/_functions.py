@@ -203,7 +203,10 @@ def _norm(name: str, value: Value) -> Value:
         return Value(picked(_abs(flat.array), flat.array.ndim - 1, "max"), flat.names)
     if name == "norm1":
         return Value(_abs(flat.array).sum(axis=-1), flat.names)
-    return Value(_sqrt((flat.array**2).sum(axis=-1)), flat.names)
+    root = _sqrt((flat.array**2).sum(axis=-1))
+    if np.iscomplexobj(root):  # at 0 it grows as a step does
+        root = np.where((flat.array.real == 0).all(axis=-1), 1j * np.hypot.reduce(flat.array.imag, axis=-1), root)
+    return Value(root, flat.names)
 
 
 def inner(left: Value, right: Value, meter: Meter, at: int) -> Value:
