@@ -134,3 +134,19 @@ $$
 $$
 """
     assert [result.verdict.value for result in check(text).results] == ["DEF", "CONVENTION", "FAIL"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("place", "wanted"), [("m_o", {"PASS", "CONVENTION"}), ("2 - m_o", {"FAIL"})])
+def test_the_first_of_equal_entries_may_be_taken_in_windows_that_overlap(
+    seed: int, place: str, wanted: set[str]
+) -> None:
+    said = "<!-- gradcheck\nshapes: x[I] y[O]\ndims: s=2 k=3 O=(I-k)//s+1\n-->"
+    displays = [
+        r"y_o = \max_{0 \le u < k} x_{so+u}",
+        r"g_o = \frac{\partial L}{\partial y_o}",
+        r"m_o = \operatorname*{argmax}_{0 \le u < k} x_{so+u}",
+        rf"\frac{{\partial L}}{{\partial x_i}} = \sum_{{o=0}}^{{O-1}} g_o [i = so + {place}]",
+    ]
+    text = "\n\n".join([said, *(f"$$ {one} $$" for one in displays)])
+    assert check(text, search=0, seed=seed).results[-1].verdict.value in wanted

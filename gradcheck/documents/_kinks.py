@@ -64,12 +64,18 @@ class Kinks:
         if number not in self._worlds:
             trial = trial_of(self.symbols, self.ties, self.seed, number, kinks=True)
             smooth = World(trial_of(self.symbols, self.ties, self.seed, number))
-            upstream = {key: smooth.value(key) for key, one in self.symbols.table.items() if one.kind == "upstream"}
+            names = [key for key, one in self.symbols.table.items() if one.kind == "upstream"]
+            upstream = {key: _positive(smooth.value(key)) for key in names}
             right, left = (World(trial, upstream, side=side, smooth=smooth) for side in (1, -1))
             self._worlds[number] = right, left
         right, left = self._worlds[number]
         right.trial.meter.terms = 0
         return right, left
+
+
+def _positive(value: Value) -> Value:
+    """Without signs: then a sum over kinks lies between its slopes whatever is chosen at each of them."""
+    return Value(np.abs(value.array), value.names)
 
 
 def kink_of(head: Formula, member: Formula, kinks: Kinks) -> Kink | None:
