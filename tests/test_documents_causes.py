@@ -331,7 +331,6 @@ SOFT = (
 NEVER = [
     (CELL, r"\frac{\partial s_j}{\partial x_d}", r"u_j i_j (1 - i_j) A_{jd} + i_j C_{jd}", "missing-factor"),
     (CELL, r"\frac{\partial s_j}{\partial x_d}", r"u_j A_{jd} + i_j (1 - u_j^2) C_{jd}", "missing-factor"),
-    (HINGE, r"\frac{\partial E}{\partial v_i}", r"-2 (m - d) v_i", None),
     (HINGE, r"\frac{\partial E}{\partial m}", r"\max(0, m - d)", "factor"),
     (SOFT, r"\frac{\partial E}{\partial z_{nk}}", r"p_{nk} - t_{nk}", None),
 ]
@@ -356,3 +355,43 @@ def test_what_is_infinite_in_some_trial_is_no_correction() -> None:
     setting = "shapes: y[] v[D]\nmasks: y", r"z = \sum_i v_i, \quad E = y z^2 + (1 - y) z"
     found = report(setting, r"\frac{\partial E}{\partial v_i} = 7 y z + (1 - y)")[-1]
     assert r"\frac{1}" not in found.suggestion
+
+
+SHORT = "dims: s=2 L=6 R=3 O=(L-R)//s+1\nshapes: x[L] w[R] y[O]\nindex: n<O", r"y_n = \sum_{r=0}^{R-1} w_r x_{sn + r}"
+MEAN = "shapes: a[W]\ndims: r=1\noutside: zero\nloss: E; h=dE/db", r"b_t = \frac{1}{2r+1} \sum_{u=-r}^{r} a_{t+u}^2"
+BY_CHANCE = [
+    (SHORT, r"\frac{\partial y_n}{\partial w_r}", "x_{n + r}", "x_{sn + r}"),
+    (
+        MEAN,
+        r"\frac{\partial E}{\partial a_t}",
+        r"\frac{2 a_t}{2r} \sum_{u=-r}^{r} h_{t+u}",
+        r"\frac{2 a_t}{2r + 1} \sum_{u=-r}^{r} h_{t+u}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("setting", "left", "wrong", "instead"), BY_CHANCE, ids=[row[2] for row in BY_CHANCE])
+def test_a_number_or_a_size_that_is_right_by_chance_is_no_correction(
+    setting: tuple[str, str], left: str, wrong: str, instead: str
+) -> None:
+    found = report(setting, f"{left} = {wrong}")[-1]
+    assert (found.verdict, found.suggestion) == (Verdict.FAIL, instead), found
+    assert report(setting, f"{left} = {instead}")[-1].verdict is Verdict.PASS
+
+
+RECTIFIER = "shapes: W[M,D] x[D] y[M]\nloss: L; g=dL/dy", r"z_i = \sum_j W_{ij} x_j, \quad y_i = \max(0, z_i)"
+CASED = RECTIFIER[0], r"z_i = \sum_j W_{ij} x_j, \quad y_i = \begin{cases} z_i & z_i > 0 \\ 0 & z_i \leq 0 \end{cases}"
+GATES = [
+    (RECTIFIER, r"\frac{\partial L}{\partial x_j}", r"\sum_i g_i W_{ij}", r"\sum_i [z_i > 0] g_i W_{ij}"),
+    (CASED, r"\frac{\partial L}{\partial z_i}", "g_i", "[z_i > 0] g_i"),
+    (HINGE, r"\frac{\partial E}{\partial m}", "2 (m - d)", "2 [m - d > 0] (m - d)"),
+]
+
+
+@pytest.mark.parametrize(("setting", "left", "wrong", "instead"), GATES, ids=[row[3] for row in GATES])
+def test_a_forgotten_gate_is_a_missing_factor(setting: tuple[str, str], left: str, wrong: str, instead: str) -> None:
+    found = report(setting, f"{left} = {wrong}")[-1]
+    assert (found.verdict, found.cause) == (Verdict.FAIL, "missing-factor"), found
+    assert "> 0]" in found.suggestion
+    for right in (found.suggestion, instead):
+        assert report(setting, f"{left} = {right}")[-1].verdict in (Verdict.PASS, Verdict.CONVENTION), right

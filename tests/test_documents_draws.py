@@ -65,3 +65,22 @@ def test_each_value_of_a_mask_meets_each_branch_of_a_maximum() -> None:
             claim = rf"\frac{{\partial C}}{{\partial d}} = y d {sign} (1 - y) \max(0, m - d)"
             report = check(page(forward, claim), sidecar=note, seed=seed, search=0)
             assert report.results[-1].verdict.value == verdict, (seed, sign)
+
+
+WINDOW = r"s_i = \sum_{j = \max(0, i - n/2)}^{\min(N - 1, i + \frac{n}{2})} a_j^2, \qquad b_i = a_i s_i"
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [(r"\le n/2", "PASS"), ("< n/2", "FAIL"), (r"\le n/2 - 1", "FAIL")])
+def test_a_size_is_even_where_indices_run_to_its_half(bound: str, verdict: str) -> None:
+    claim = rf"\frac{{\partial s_i}}{{\partial a_l}} = 2 a_l [ |i - l| {bound} ]"
+    for seed in range(4):
+        results = check(page(WINDOW, claim), seed=seed, search=0).results
+        assert [result.verdict.value for result in results] == ["DEF", "DEF", verdict], seed
+
+
+def test_a_size_whose_half_is_rounded_is_even_and_odd() -> None:
+    window = r"s_i = \sum_{j=-\lfloor n/2 \rfloor}^{\lfloor n/2 \rfloor} w_{j + \lfloor n/2 \rfloor}"
+    results = check(
+        page(window, r"\frac{\partial s_i}{\partial w_l} = [l \le n]"), sidecar="shapes: w[n+1] s[N]"
+    ).results
+    assert results[-1].verdict.value == "FAIL"

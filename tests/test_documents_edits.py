@@ -392,7 +392,7 @@ UNLIKELY = r"\sum_j \tanh(g_{ij}) \tanh(w_{kj}) b_j"
 
 def test_the_search_stops_at_its_budget_and_names_nothing() -> None:
     claim = Claim(linear(), GX)
-    assert claim.cause(UNLIKELY, budget=500_000) is None
+    assert claim.cause(UNLIKELY, budget=200_000) is None
     spent = len(claim.tried)
     assert 0 < spent < 30
     again = Claim(linear(), GX)

@@ -9,6 +9,7 @@ from gradcheck.documents._assumed import assume
 from gradcheck.documents._classify import head_in
 from gradcheck.documents._entries import Define, OpTie
 from gradcheck.documents._errors import Refusal
+from gradcheck.documents._losses import declared_gradients
 from gradcheck.documents._macros import LONGEST
 from gradcheck.documents._records import Annotation, AnnotationError, Limit
 from gradcheck.documents._symbols import Symbol, Symbols
@@ -110,9 +111,7 @@ class Annotated:
 
     def _gradients(self) -> set[str]:
         """The keys of the gradients that are declared with a name."""
-        names = [u.name for one in self._all("loss") for u in one.upstream]
-        names += [u.name for ones in self._all("grad") for u in ones]
-        return {self.symbols.key(name) for name in names if name}
+        return {self.symbols.key(name) for name, *_ in declared_gradients(self.annotations)}
 
     # texts
 

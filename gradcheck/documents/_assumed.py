@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gradcheck.documents._entries import Assumption
-from gradcheck.documents._sizes import Size
+from gradcheck.documents._sizes import Size, size_of
 from gradcheck.documents._symbols import Definition, Symbols
+from gradcheck.documents._tree import Big, Fraction, Group, Node, Number, Product, Script, walk
 
+_ZERO = size_of("0")
+_ROUNDS = ("\\lfloor", "\\lceil")
 _RELATIONS: dict[str, Callable[[int, int], bool]] = {"=": operator.eq, "!=": operator.ne, "<": operator.lt}
 _RELATIONS |= {">": operator.gt, "<=": operator.le, ">=": operator.ge}
 
@@ -36,6 +39,37 @@ def assume(assumptions: Iterable[Assumption], symbols: Symbols) -> None:
             symbols.dim(str(free[0].head), free[1])
         else:
             symbols.assumed = (*symbols.assumed, (one.left, one.relation, one.right))
+
+
+def draw_even(symbols: Symbols, trees: Iterable[Node]) -> None:
+    """Sizes of which nothing is known are even where indices run to their half, `i + n/2`, which is nowhere rounded."""
+    nodes = [node for tree in trees for _, node in walk(tree)]
+    places = [part for node in nodes if isinstance(node, Big | Script) for part in _places(node)]
+    halves = dict.fromkeys(key for place in places for key in _halved(place, symbols))
+    groups = [node for node in nodes if isinstance(node, Group) and node.kind in _ROUNDS]
+    rounded = {key for node in groups for key in _halved(node, symbols)}
+    parted = {symbols.resolved(symbols.key(name)) for one in symbols.dims.values() if one for name in one.names}
+    for key in halves:
+        if symbols.dims.get(key, _ZERO) is None and key not in rounded | parted:
+            symbols.assumed = (*symbols.assumed, (size_of(f"{key}%2"), "=", _ZERO))
+
+
+def _places(node: Big | Script) -> list[Node]:
+    """What stands for an index, or for its bounds."""
+    found = (node.sub, node.sup) if isinstance(node, Big) else (node.sub,)
+    return [part for part in found if part is not None]
+
+
+def _halved(tree: Node, symbols: Symbols) -> Iterator[str]:
+    """The sizes that a formula divides by 2."""
+    for _, node in walk(tree):
+        parts: tuple[Node, ...] = ()
+        if isinstance(node, Fraction):
+            parts = (node.over, node.under)
+        elif isinstance(node, Product) and node.operators == ("/",):
+            parts = node.factors
+        key = symbols.size(parts[0]) if parts and parts[1] == Number("2") else None
+        yield from (key,) if key else ()
 
 
 def violated(symbols: Symbols, sizes: Mapping[str, int]) -> str:

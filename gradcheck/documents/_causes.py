@@ -161,6 +161,7 @@ def probable_cause(
     constants: Sequence[Constant] = (),
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     parts: Sequence[Node] = (),
+    steps: Collection[str] = (),
 ) -> Probable | None:
     """The likeliest small edit that makes a stated formula right.
 
@@ -185,7 +186,7 @@ def probable_cause(
         What `Match.ratios` may be.
     shapes
         Of arrays in some trial, as far as they are known.
-    parts
+    parts, steps
         As for `Setting`.
 
     Returns
@@ -201,6 +202,7 @@ def probable_cause(
         "dims": tuple(dims),
         "shapes": shapes or {},
         "parts": tuple(parts),
+        "steps": frozenset(steps),
     }
     symbols["runs"] = runs_of([tree, *filter(None, [left])], Setting.of(**symbols))
     for edit in wrong_sums(Text(tree, Setting.of(**symbols))):

@@ -63,6 +63,7 @@ def edits(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     runs: Mapping[str, frozenset[int]] | None = None,
     parts: Sequence[Node] = (),
+    steps: Collection[str] = (),
     most: int = MOST,
     budget: Budget | None = None,
     likely: bool = False,
@@ -79,7 +80,7 @@ def edits(
         The rank of each array, by its key.
     scalars, dims
         Keys of the numbers and of the sizes.
-    shapes, runs, parts
+    shapes, runs, parts, steps
         As for `Setting`.
     most
         Give at most so many; fewer for a long formula.
@@ -93,7 +94,7 @@ def edits(
     Edit
         Those that leave an index dangling, or make one so, come last. Equal costs: in the order of `write`.
     """
-    text = Text(tree, Setting.of(indices, arrays, scalars, dims, shapes, runs, parts))
+    text = Text(tree, Setting.of(indices, arrays, scalars, dims, shapes, runs, parts, steps))
     drafts = min(4 * most, WORK // len(text.sites))
     best: dict[str, Edit] = {write(tree): Edit(tree, "", 0, "")}
     given = {write(tree)}

@@ -83,10 +83,18 @@ def numbers(text: Text) -> Iterator[Edit]:
             yield text.edit(site, Root(node, None), "exponent", 1.6, f"missing root of {write(node)}")
         elif isinstance(node, Number) and node.text.isdigit() and site.path:
             yield from _counted(text, site, node)
-        if site.role == "value" and is_named(node) and key_of(node) in text.setting.dims and not text.slips:
+        is_size = is_named(node) and key_of(node) in text.setting.dims
+        if site.role == "value" and (is_size or _is_multiple(node, text)) and not text.slips:
             for step in (-1, 1):
                 new = added(node, step)
                 yield text.edit(site, new, "factor", 1.3, should("size", node, new))
+
+
+def _is_multiple(node: Node, text: Text) -> bool:
+    """Whether it is a number times a size: `2 r`, for which `2 r + 1` may be meant."""
+    factors = node.factors if isinstance(node, Product) and not any(node.operators) else ()
+    kinds = [isinstance(one, Number) or (is_named(one) and key_of(one) in text.setting.dims) for one in factors]
+    return len(factors) == 2 and all(kinds) and isinstance(factors[0], Number)
 
 
 def _counted(text: Text, site: Site, node: Number) -> Iterator[Edit]:
@@ -248,13 +256,20 @@ def symmetries(text: Text) -> Iterator[Edit]:
         if turned is None:
             continue
         both = bracketed(Sum(("", "+"), (site.node, turned)))
-        words = f"takes {write(site.node)} for symmetric"
+        words = f"takes {write(site.node)} for symmetric (symmetric: {_name(site.node, text)} says that it is)"
         yield text.edit(site, both, "assumed-symmetry", 1.45, words)
+        mean = Product(("",), (Fraction(Number("1"), Number("2")), both))
+        yield text.edit(site, mean, "assumed-symmetry", 1.44, words)
         for path, k, product in _twos(text, site.path):
             inner = _replaced(product, site.path[len(path) :], both)
             yield Edit(
                 tidied(replaced(text.tree, path, without_factor(inner, k)), text.known), "assumed-symmetry", 1.05, words
             )
+
+
+def _name(node: Node, text: Text) -> str:
+    found = indexed(node, text.setting) if isinstance(node, Script) else None
+    return found.key if found and found.indices else key_of(node)
 
 
 def _replaced(product: Product, path: Path, new: Node) -> Product:

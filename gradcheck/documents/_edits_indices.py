@@ -19,6 +19,7 @@ from gradcheck.documents._sites import (
     sites,
     with_indices,
 )
+from gradcheck.documents._symbols import key_of
 from gradcheck.documents._tidy import added, named, tidied, without_factor
 from gradcheck.documents._tree import (
     Big,
@@ -214,11 +215,16 @@ def _with_sizes(text: Text, site: Site, node: Sum) -> Iterator[Edit]:
         for k, term in enumerate(node.terms):
             if isinstance(term, Name) and term != size:
                 terms = (*node.terms[:k], Product(("",), (size, term)), *node.terms[k + 1 :])
-                yield _index(text, site, Sum(node.signs, terms, at=node.at), "wrong-index", 1.6)
+                yield _index(text, site, Sum(node.signs, terms, at=node.at), "wrong-index", 1.6 - _ease(text, size))
     for size in map(named, text.setting.dims):
         for sign in "+-":
             new = Sum((*node.signs, sign), (*node.terms, size), at=node.at)
-            yield _index(text, site, new, "wrong-index", 1.65)
+            yield _index(text, site, new, "wrong-index", 1.65 - _ease(text, size))
+
+
+def _ease(text: Text, size: Node) -> float:
+    """How much likelier a size is that indices are reckoned with elsewhere, and a name than a number."""
+    return 0.0 if isinstance(size, Number) else 0.04 if key_of(size) in text.setting.steps else 0.02
 
 
 def _strided(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[Edit]:
@@ -232,7 +238,7 @@ def _strided(text: Text, site: Site, node: Script, found: Indexed) -> Iterator[E
             first, *rest = children(items[k])
             items[k] = rebuilt(items[k], (Product(("",), (stride, first)), *rest))
         new = with_indices(node, found, tuple(items))
-        yield text.edit(site, new, "wrong-index", 1.62, should("index", node, new))
+        yield text.edit(site, new, "wrong-index", 1.62 - _ease(text, stride), should("index", node, new))
 
 
 def _strides(text: Text) -> tuple[Node, ...]:

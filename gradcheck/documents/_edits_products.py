@@ -113,10 +113,10 @@ def missing_factors(text: Text) -> Iterator[Edit]:
     if text.slips:
         return
     matrix = not text.setting.indices and not text.indices
-    parts = [part for part in text.setting.parts if set(index_names(part, text.setting)) <= set(text.setting.indices)]
+    parts = [(part, set(index_names(part, text.setting))) for part in text.setting.parts]
     for site in _scopes(text):
         cost = 0.05 * len(site.path)
-        for part in parts:
+        for part in (part for part, names in parts if names <= {*text.setting.indices, *site.bound}):
             yield _with_part(text, site, part, "\\odot" if matrix else "")
         inside = any(isinstance(part, Big) for _, part in walk(site.node))
         for words, factor, price in _candidates(text, site, matrix):

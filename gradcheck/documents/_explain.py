@@ -23,7 +23,7 @@ from gradcheck.documents._evaluate import evaluate
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._model import Block
 from gradcheck.documents._notation import in_notation
-from gradcheck.documents._parts import constants_of, factors_of, picked, slopes_of
+from gradcheck.documents._parts import constants_of, factors_of, gates_of, picked, slopes_of, steps_of, unnamed_sizes
 from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._results import Result
@@ -36,12 +36,12 @@ from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
 
 _SIZED = re.compile(r"\\(?:left|[bB]igg?[lrm]?)\s*$")
-_DRAWN = re.compile(r"D_\{\d+\}")
 _REPAIRS = {"spurious": "spurious-relation", "missing index": "missing-index", " for ": "wrong-index"}
 _FINAL = ("inherited", "unexpected-pass", "kink", "op-mismatch", "spurious-relation", "missing-vec")
 _TERMS = 10_000_000  # of one edit in one trial
 _HEAD_TERMS = 50_000_000  # of the left side
 _FURTHER = 6  # trials that show which size decides
+_CONFIRMING, _APART = 2, 1000  # trials with other sizes, in which a correction must hold, and their numbers
 _SINGLES = 4  # intermediates of which every subset is held
 
 
@@ -107,7 +107,13 @@ class Search:
             matches_sides=sides,
             constants=self._constants,
             shapes=self._shapes(found["arrays"]),
-            parts=(*slopes_of(self.symbols), *factors_of(self.symbols), *picked(self.symbols, indices)),
+            steps=steps_of(self.symbols),
+            parts=(
+                *slopes_of(self.symbols),
+                *gates_of(self.symbols),
+                *factors_of(self.symbols),
+                *picked(self.symbols, indices),
+            ),
             **found,
         )
 
@@ -222,7 +228,20 @@ class Search:
         except (Refusal, Limit, ValueError):
             return Match(False, float(terms + sum(world.trial.meter.terms for world in worlds)))
         right_everywhere = all(share == 1.0 or np.isnan(share) for share in ratios)
+        if right_everywhere and not held and not self._holds_on(head, stated):
+            return Match(False, float(terms))
         return Match(right_everywhere, float(terms), () if right_everywhere else tuple(ratios))
+
+    def _holds_on(self, head: Formula, stated: Formula) -> bool:
+        """Whether two sides agree with other sizes and values, too, as far as these can be had."""
+        first = self.worlds[0].trial
+        for number in range(_CONFIRMING):
+            try:
+                if not compared(head, stated, self._world(self.symbols, first.seed, _APART + number)).agrees:
+                    return False
+            except (Refusal, Limit, ValueError):
+                continue
+        return True
 
     def _measured(self, key: str) -> int | None:
         """The rank of a value in the first trial; None for what has none, or has indices."""
@@ -304,7 +323,7 @@ def explained(
         tuple(item.conditions),
         _intermediates(item.head, block.symbols, worlds[0]),
         budget,
-        _unnamed(block),
+        unnamed_sizes(block.symbols, (one.text for item in block.items for one in item.statement.members)),
     )
     found = search.cause(item.head, tree)
     if found is None:
@@ -313,14 +332,6 @@ def explained(
     suggestion = _suggestion(found, item, tree, block.symbols)
     message = f"{result.message}; probable cause: {found.message}" if result.message else found.message
     return replace(result, cause=found.cause, message=message, suggestion=suggestion)
-
-
-def _unnamed(block: Block) -> frozenset[str]:
-    """The sizes that the checker has named, where the document has no such names."""
-    texts = (member.text for item in block.items for member in item.statement.members)
-    return (
-        frozenset() if any("D_" in text for text in texts) else frozenset(filter(_DRAWN.fullmatch, block.symbols.dims))
-    )
 
 
 def _suggestion(found: Probable, item: Item, tree: Node, symbols: Symbols) -> str:

@@ -344,7 +344,11 @@ def _beside(key: str, formulas: Sequence[Sequence[Node]]) -> bool:
 
 
 def upper_size(sup: Node, base: int) -> str | None:
-    """The size of an index that counts up to `sup`."""
+    """The size of an index that counts up to `sup`, or to the least of several where one ends an axis."""
+    if isinstance(sup, Product) and len(sup.factors) == 2 and sup.factors[0] == Name("\\min"):
+        ends = items_of(sup.factors[1].body) if isinstance(sup.factors[1], Group) else ()
+        sizes = [size for end in ends if (base or isinstance(end, Sum)) and (size := upper_size(end, base))]
+        return sizes[0] if len(sizes) == 1 and sum(isinstance(end, Sum) for end in ends) >= len(ends) - 1 else None
     if isinstance(sup, Name) and not base:
         return f"{write(sup)}+1"
     if isinstance(sup, Sum) and len(sup.terms) == 2 and sup.signs == ("", "-") and sup.terms[1] == Number("1"):

@@ -196,7 +196,8 @@ def _families(heads: Iterable[Node], nodes: Sequence[Node], counted: set[str]) -
     return {
         key
         for key, names in found.items()
-        if len(names) > 2 or (len(names) == 2 and not names & counted and all(bases[name] == {key} for name in names))
+        if len(names) > 2
+        or (len(names) == 2 and not names & counted and all(bases.get(name, {key}) == {key} for name in names))
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from gradcheck.documents._classify import Item, Kind, arguments, head_in, is_gradient, is_unspecified, plain
 from gradcheck.documents._entries import Loss
 from gradcheck.documents._gradients import names_in, schemed
+from gradcheck.documents._records import Annotation
 from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of, spellings
 from gradcheck.documents._tree import Accent, Big, Derivative, Fraction, Group, Name, Node, Product, Script, Sum, walk
@@ -99,6 +100,17 @@ def _chain_rule(node: Product, head: Derivative, symbols: Symbols) -> tuple[str,
     return stem(name, symbols), stem(of, symbols)
 
 
+def declared_gradients(annotations: Iterable[Annotation]) -> list[tuple[str, str, str]]:
+    """The gradients that annotations name: name, loss, array."""
+    found: list[tuple[str, str, str]] = []
+    for one in annotations:
+        if one.key == "loss":
+            found += [(pair.name, one.value.name, pair.of) for pair in one.value.upstream]
+        elif one.key == "grad":
+            found += [(pair.name, pair.loss, pair.of) for pair in one.value]
+    return [pair for pair in found if pair[0]]
+
+
 def more_upstreams(
     symbols: Symbols, items: Sequence[Item], given: Sequence[Upstream], prefixes: Sequence[str]
 ) -> list[Upstream]:
@@ -183,9 +195,8 @@ def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[U
                 if name:
                     symbols.gradient(name, loss, of)
             continue
-        outputs, forward = {symbols.resolved(of) for _, of in pairs}, _forward(heads, symbols, loss)
-        inner = {of for of in outputs if any(depends(forward, symbols, other, of) for other in forward if other != of)}
-        last = [(name, of) for name, of in pairs if symbols.resolved(of) not in inner]
+        forward = _forward(heads, symbols, loss)
+        last = _outputs(pairs, forward, symbols) or _outputs(pairs, forward, symbols, explicit)
         sure = [pair for pair in last if pair in explicit or symbols.resolved(pair[1]) in heads]
         if not sure and not any(pair in explicit for pair in pairs):
             continue
@@ -193,6 +204,27 @@ def name_gradients(symbols: Symbols, items: Sequence[Item], upstream: Sequence[U
         for name, of in pairs:
             if name and (name, of) not in last and last:
                 symbols.gradient(name, loss, of)
+
+
+def _outputs(
+    pairs: Sequence[tuple[str, str]],
+    heads: dict[str, Item],
+    symbols: Symbols,
+    explicit: Collection[tuple[str, str]] | None = None,
+) -> list[tuple[str, str]]:
+    """The gradients of what leads to no other definition.
+
+    `explicit`: of these only, those of what leads to none of the others. What gradients lead to does not count.
+    """
+    pairs = pairs if explicit is None else [pair for pair in pairs if pair in explicit]
+    forward = {key: one for key, one in heads.items() if not any(depends(heads, symbols, key, g) for g, _ in pairs)}
+    onward = forward if explicit is None else {symbols.resolved(of) for _, of in pairs}
+    inner = {
+        of
+        for of in dict.fromkeys(symbols.resolved(of) for _, of in pairs)
+        if any(depends(forward, symbols, other, of) for other in onward if other != of)
+    }
+    return [(name, of) for name, of in pairs if symbols.resolved(of) not in inner]
 
 
 def _unspecified_losses(symbols: Symbols, items: Sequence[Item]) -> None:

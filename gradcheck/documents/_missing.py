@@ -18,7 +18,7 @@ from gradcheck.documents._losses import depends, has_derivative_of
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols, key_of
 from gradcheck.documents._tree import Accent, Big, Cases, Group, Name, Node, Number, Relation, walk
-from gradcheck.documents._world import World
+from gradcheck.documents._world import World, keys_in
 
 if TYPE_CHECKING:
     from gradcheck.documents._model import Block
@@ -162,7 +162,26 @@ def refuse_inherited(wrong: Wrong, item: Item, block: Block) -> None:
 
 def missing_in(head: Formula, tree: Node, block: Block, world: World) -> str:
     """What is not known of a loss, or of a size, where a stated value differs; "" where all is known."""
-    return missing_path(head, world) or missing_loss(head, tree, block) or missing_size(tree, block)
+    return (
+        missing_path(head, world)
+        or missing_loss(head, tree, block)
+        or missing_size(tree, block)
+        or missing_text(head, block, world)
+    )
+
+
+def missing_text(head: Formula, block: Block, world: World) -> str:
+    """A formula that running text gives, and that is not taken, for what the left side depends on; "" for none."""
+    found = head.expression
+    if not isinstance(found, e.Differential):
+        return ""
+    for item in (item for item in block.items if item.doubt and item.statement.display.inline):
+        nodes = [node for tree in item.readable for _, node in walk(tree)]
+        keys = [hit.symbol.key for hit in map(block.symbols.find, nodes) if hit is not None]
+        reached = {key for of in keys_in(found.of) for key in world.dependencies(of)}
+        if keys and keys[0] in reached and found.by in keys[1:] and found.by != keys[0]:
+            return item.doubt
+    return ""
 
 
 def missing_loss(head: Formula, tree: Node, block: Block) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.documents._annotated import Annotated
+from gradcheck.documents._assumed import draw_even
 from gradcheck.documents._binders import spans_in
 from gradcheck.documents._calls import doubt_calls
 from gradcheck.documents._choices import declare_choices
@@ -20,6 +21,7 @@ from gradcheck.documents._classify import (
     head_in,
     is_stand_in,
 )
+from gradcheck.documents._counting import counted_from
 from gradcheck.documents._declared import declare_spaces
 from gradcheck.documents._definitions import Definitions, called_in_chains, define_functions
 from gradcheck.documents._gradients import prefixes_in, with_gradients
@@ -30,6 +32,7 @@ from gradcheck.documents._losses import (
     call_gradients,
     chained_upstreams,
     declare_loss,
+    declared_gradients,
     implied_by,
     infer_losses,
     more_upstreams,
@@ -41,7 +44,7 @@ from gradcheck.documents._partials import define_columns, parameters_of, with_pa
 from gradcheck.documents._primes import read_primes
 from gradcheck.documents._prose import keep_inline
 from gradcheck.documents._records import Annotation, Statement
-from gradcheck.documents._relations import probabilities
+from gradcheck.documents._said import said_of_inputs
 from gradcheck.documents._samples import read_samples
 from gradcheck.documents._sigmoid import declare_sigmoid
 from gradcheck.documents._spaces import size_from
@@ -53,11 +56,6 @@ from gradcheck.documents._traits import declare_traits
 from gradcheck.documents._tree import Accent, Name, Node, Product, Script, walk
 from gradcheck.documents._unexplained import unexplained
 
-_FROM_ONE = re.compile(
-    r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*1\s*\}"
-    r"|_\s*(?:1|\{[^{}]*1\})(?![0-9])[^=]*\\[lcvd]?dots|=\s*1\s*,(?:\s*2\s*,)?\s*\\[lc]?dots"
-)
-_FROM_ZERO = re.compile(r"\\(?:sum|prod|max|min)\s*_\s*\{[^{}=]*=\s*0\s*\}")
 _CALLED = re.compile(r"([A-Za-z]{2,})\s*\([^()]*\)")
 
 
@@ -134,10 +132,8 @@ class _Builder(Annotated):
         displayed = [member.text for one in statements for member in one.members if not one.display.inline]
         sums = [member.text for one in statements for member in one.members]
         sums += [condition.text for one in statements for condition in one.conditions]
-        ones = [text for text in sums if _FROM_ONE.search(text)]
-        symbols.base = int(bool(ones) and not any(_FROM_ZERO.search(text) for text in sums))
-        if ones and not symbols.base:
-            self.notes.append("sums begin at 0 and at 1 in one block: indices count from 0")
+        symbols.base, note = counted_from(sums)
+        self.notes += filter(None, [note])
         symbols.words |= {match[1] for text in displayed if (match := _CALLED.fullmatch(text.strip()))}
         self._each("names", self._words)
         self._options()
@@ -169,7 +165,8 @@ class _Builder(Annotated):
         declare_classes(symbols, formulas, [item.head for item in items if isinstance(item.head, Node)])
         declare_choices(symbols, formulas, defined_keys)
         declare_traits(symbols, self.annotations)
-        symbols.table |= probabilities(items, symbols)
+        symbols.table |= said_of_inputs(items, symbols)
+        draw_even(symbols, [tree for trees in formulas for tree in trees])
         for name in [name for names in self._all("calls") for name in names]:
             self._function(name, items)
         infer_sets(symbols, formulas)
@@ -238,7 +235,9 @@ class _Builder(Annotated):
         stated = [item for item in items if item.kind is not Kind.ALONE]
         heads = [item.head for item in stated if item.kind is Kind.CLAIM and isinstance(item.head, Node)]
         functions = parameters_of(heads)
-        labels = Labels(self.symbols, [item.readable for item in stated], heads)
+        gradients = [self._parsed(name, 0) for name, *_ in declared_gradients(self.annotations)]
+        named_before = [tree for tree in gradients if isinstance(tree, Node)]
+        labels = Labels(self.symbols, [item.readable for item in stated], [*heads, *named_before])
         self.indices = labels.indices
         self.prefixes = prefixes_in(self.symbols, [item.readable for item in stated], heads)
 
@@ -268,10 +267,14 @@ class _Builder(Annotated):
         """The names of gradients: those that the text gives, and those formed like them."""
         declared = self._gradients()
         given = upstreams(self.symbols, items, declared)
+        key = self.symbols.key
+        annotated = [
+            (key(name), key(loss), key(of), items[0]) for name, loss, of in declared_gradients(self.annotations)
+        ]
+        more = more_upstreams(self.symbols, items, [*given, *annotated], self.prefixes)
         if declared:
-            return given
-        given = [*given, *more_upstreams(self.symbols, items, given, self.prefixes)]
-        return [*given, *chained_upstreams(self.symbols, items, given)]
+            return [*given, *more]
+        return [*given, *more, *chained_upstreams(self.symbols, items, [*given, *more])]
 
     def _heads(self, items: Sequence[Item], upstream: Sequence[Upstream]) -> None:
         """Which statements may be definitions."""

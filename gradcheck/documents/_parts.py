@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from gradcheck.documents._subscripts import letters
 from gradcheck.documents._symbols import Symbols, is_named, items_of_subscript, key_of
 from gradcheck.documents._tidy import bracketed, named
 from gradcheck.documents._tree import (
+    Cases,
     Fraction,
     Group,
     List,
@@ -33,6 +35,7 @@ from gradcheck.documents._world import World
 from gradcheck.documents._write import write
 
 _MOST = 12
+_DRAWN = re.compile(r"D_\{\d+\}")
 _COMPOSED = (Fraction, Root, Sum, Product, Number, Group, Script)
 
 
@@ -40,6 +43,29 @@ def factors_of(symbols: Symbols) -> tuple[Node, ...]:
     """The factors in definitions that are more than a name or a number: `A x` of `(A x) \\\\odot b`."""
     found = {write(part): part for tree in _definitions(symbols) for part in _factors(tree)}
     return tuple(found.values())[:_MOST]
+
+
+def gates_of(symbols: Symbols) -> tuple[Node, ...]:
+    """Where definitions go on and where they stop: `[z > 0]` of `\\max(0, z)`, the first case of several."""
+    found: dict[str, Node] = {}
+    for tree in _definitions(symbols):
+        for _, node in walk(tree):
+            gate = _gate(node)
+            if gate is not None:
+                found.setdefault(write(gate), Group("[", gate))
+    return tuple(found.values())[:_MOST]
+
+
+def _gate(node: Node) -> Node | None:
+    if isinstance(node, Cases):
+        return node.conditions[0]
+    if not isinstance(node, Product) or Name("\\max") not in node.factors[:-1]:
+        return None
+    group = node.factors[node.factors.index(Name("\\max")) + 1]
+    group = group.base if isinstance(group, Script) else group
+    sides = group.body.items if isinstance(group, Group) and isinstance(group.body, List) else ()
+    inner = [one for one in sides if one != Number("0")]
+    return Relation((">",), (inner[0], Number("0"))) if len(sides) == 2 and len(inner) == 1 else None
 
 
 def slopes_of(symbols: Symbols) -> Iterator[Node]:
@@ -54,6 +80,19 @@ def slopes_of(symbols: Symbols) -> Iterator[Node]:
             yield Sum(("", "-"), (Number("1"), _squared(value)))
         elif isinstance(function, Name | Word) and function.text.strip() in ("\\sigma", "sigmoid"):
             yield Product(("",), (value, bracketed(Sum(("", "-"), (Number("1"), value)))))
+
+
+def unnamed_sizes(symbols: Symbols, texts: Iterable[str]) -> frozenset[str]:
+    """The sizes that the checker has named, where the document has no such names."""
+    return frozenset() if any("D_" in text for text in texts) else frozenset(filter(_DRAWN.fullmatch, symbols.dims))
+
+
+def steps_of(symbols: Symbols) -> frozenset[str]:
+    """The sizes and integers that definitions reckon indices with: s of `x_{s n + r}`."""
+    nodes = [node for tree in _definitions(symbols) for _, node in walk(tree) if isinstance(node, Script)]
+    inside = (part for node in nodes if node.sub is not None for _, part in walk(node.sub))
+    sums = (part for one in inside if isinstance(one, Sum | Product) for _, part in walk(one))
+    return frozenset(key for key in map(symbols.size, sums) if key)
 
 
 def picked(symbols: Symbols, indices: Sequence[str]) -> Iterator[Node]:

@@ -8,7 +8,7 @@ from gradcheck.documents._carried import stem
 from gradcheck.documents._classify import Item, is_unspecified
 from gradcheck.documents._losses import depends
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Big, Name, Node, Number, Script, walk
+from gradcheck.documents._tree import Accent, Big, Name, Node, Number, Relation, Script, children, walk
 from gradcheck.documents._usage import is_letter
 
 _SIGNS = {"e", "T", "\\top", "\\pi", "d", "\\partial", "I"}
@@ -34,6 +34,9 @@ def keep_inline(items: Sequence[Item], symbols: Symbols) -> None:
         stands = relation == "=" and len(item.rights) == 1 and not isinstance(item.rights[0][1], Name | Number)
         free = name in used - defined - counted and _is_open(item, shown, symbols)
         if relation != ":=" and not (stands and free):
+            if stands and not item.defines.parameters and name in used - defined:
+                said = item.statement.members[0].text.strip()
+                item.doubt = f"the formula for {said} in the text is not taken; let: {said} := .. declares it"
             item.defines = None
         else:
             defined.add(name)
@@ -65,8 +68,26 @@ def _quantities(tree: Node) -> Iterator[Node]:
             yield node
 
 
-def _indices(tree: Node) -> list[Name]:
-    subs = [node.sub for _, node in walk(tree) if isinstance(node, Script | Big) and node.sub is not None]
-    return [
-        part for sub in subs for item in items_of_subscript(sub)[0] for _, part in walk(item) if isinstance(part, Name)
-    ]
+def _indices(tree: Node) -> Iterator[Name]:
+    """The names in subscripts and below sums; no values with indices, `n : f_n < t`, nor what they are compared to."""
+    for _, node in walk(tree):
+        if isinstance(node, Script | Big) and node.sub is not None:
+            for item in items_of_subscript(node.sub)[0]:
+                yield from _counted(item)
+
+
+def _counted(node: Node) -> Iterator[Name]:
+    if isinstance(node, Name):
+        yield node
+    elif isinstance(node, Script) and node.sub is not None:
+        yield from _counted(node.sub)
+    elif not isinstance(node, Relation) or node.operators == ("=",) or not any(map(_has_indices, node.operands)):
+        for part in children(node):
+            yield from _counted(part)
+    else:
+        scripts = [part for side in node.operands for _, part in walk(side) if isinstance(part, Script)]
+        yield from (name for script in scripts for name in _counted(script))
+
+
+def _has_indices(node: Node) -> bool:
+    return any(isinstance(part, Script) and part.sub is not None for _, part in walk(node))

@@ -72,6 +72,8 @@ class Display:
         Counts the displays of a document from 1; 0 for an inline formula.
     carried
         Whether it stands in an earlier section, and only says what letters mean.
+    words
+        Of an inline formula: the running text of its sentence before it, and after it.
     """
 
     file: str
@@ -86,6 +88,7 @@ class Display:
     source: str = ""
     origins: tuple[int, ...] = ()
     carried: bool = False
+    words: tuple[str, str] = ("", "")
 
     def line_of(self, offset: int) -> int:
         """The line of the document on which the character at `offset` of `text` stands."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 from gradcheck.documents import _expression as e
 from gradcheck.documents._classify import Item, Kind
 from gradcheck.documents._errors import Unsupported
 from gradcheck.documents._expression import Expression, Formula
-from gradcheck.documents._symbols import Symbol, Symbols
+from gradcheck.documents._subscripts import letters
+from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tree import Big, Name, Number, Relation
 from gradcheck.documents._world import World, keys_in
 
 _NO_INPUT = ("upstream", "loss", "function", "blocked")
 
 
-def probabilities(items: Sequence[Item], symbols: Symbols) -> dict[str, Symbol]:
-    """The inputs of which a formula says that they add up to 1 along the last axis, as such."""
-    found: dict[str, Symbol] = {}
-    defined = {symbols.resolved(item.defines.name) for item in items if item.defines}
+def adds_up(items: Sequence[Item], symbols: Symbols) -> Iterator[str]:
+    """The keys of what a formula says of that it adds up to 1 along the last axis: `\\sum_k T_{nk} = 1`."""
     for item in items:
         tree = item.head
         if item.kind is not Kind.CLAIM or not isinstance(tree, Big) or tree.op != "sum" or tree.body is None:
@@ -27,13 +25,11 @@ def probabilities(items: Sequence[Item], symbols: Symbols) -> dict[str, Symbol]:
         bound = tree.sub.operands[0] if isinstance(tree.sub, Relation) else tree.sub
         hit = symbols.find(tree.body)
         rights = [right for _, right in item.rights]
-        if hit is None or rights != [Number("1")] or not isinstance(bound, Name) or hit.items[-1:] != (bound,):
+        indices = [letter for one in hit.items for letter in letters(one)] if hit else []
+        if hit is None or rights != [Number("1")] or not isinstance(bound, Name) or indices[-1:] != [bound]:
             continue
-        symbol = hit.symbol
-        whole = symbol.axes is not None and len(symbol.axes) == len(hit.items) and hit.sup is None
-        if whole and symbol.kind == "real" and symbol.definition is None and symbol.key not in defined:
-            found[symbol.key] = replace(symbol, kind="simplex")
-    return found
+        if hit.symbol.axes is not None and len(hit.symbol.axes) == len(indices) and hit.sup is None:
+            yield hit.symbol.key
 
 
 def refuse_relation(head: Formula, stated: Formula, world: World) -> None:

@@ -53,7 +53,7 @@ class Setting:
     """What is known of the symbols: free indices of the left side, ranks of arrays, scalars, sizes.
 
     `shapes`: of arrays, in some trial, as far as they are known. `runs`: how many values each index has there.
-    `parts`: what a factor may be beside a name, such as `A x`.
+    `parts`: what a factor may be beside a name, such as `A x`. `steps`: the sizes that definitions reckon indices with.
     """
 
     indices: tuple[str, ...]
@@ -64,6 +64,7 @@ class Setting:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     runs: Mapping[str, frozenset[int]] = field(default_factory=dict)
     parts: tuple[Node, ...] = ()
+    steps: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -75,12 +76,14 @@ class Setting:
         shapes: Mapping[str, tuple[int, ...]] | None = None,
         runs: Mapping[str, frozenset[int]] | None = None,
         parts: Sequence[Node] = (),
+        steps: Collection[str] = (),
     ) -> Setting:
         """The same for the same symbols, in whatever order they come."""
         names = frozenset(arrays) | frozenset(scalars) | frozenset(dims)
         ranks = {name: arrays[name] for name in sorted(arrays)}
         numbers = tuple(sorted(scalars)), tuple(sorted(dims))
-        return cls(tuple(dict.fromkeys(indices)), ranks, *numbers, names, shapes or {}, runs or {}, tuple(parts))
+        free, known = tuple(dict.fromkeys(indices)), frozenset(steps)
+        return cls(free, ranks, *numbers, names, shapes or {}, runs or {}, tuple(parts), known)
 
     def fits(self, key: str, axis: int, index: str) -> bool:
         """Whether an index may run along an axis, as far as is known."""

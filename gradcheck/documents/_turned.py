@@ -6,11 +6,13 @@ That is a convention; what most of such statements of a block follow, the others
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck.documents._branches import tried
 from gradcheck.documents._classify import Item
+from gradcheck.documents._clock import TimeUp
 from gradcheck.documents._draws import Draws
 from gradcheck.documents._elaborate import elaborate
 from gradcheck.documents._errors import Refusal
@@ -28,6 +30,11 @@ _APART = "rows and columns are not those of the other derivatives by a vec"
 
 def lay_out(members: Sequence[Judged], draws: Draws) -> None:
     """Judge the Jacobians of a block that are right one way only: most of them tell which; in doubt, the usual one."""
+    with suppress(TimeUp):  # what is judged stands
+        _lay_out(members, draws)
+
+
+def _lay_out(members: Sequence[Judged], draws: Draws) -> None:
     failing = [one for one in members if one.result.verdict is Verdict.FAIL]
     turned = [one for one in failing if one.stated and _agrees_turned(*one.stated, draws)]
     if not turned:
