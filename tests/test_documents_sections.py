@@ -161,3 +161,39 @@ def test_a_definition_beside_one_that_is_repeated_word_by_word_begins_anew() -> 
     second = r"y_k = \frac{e^{x_k}}{\sum_t e^{x_t}}"
     assert _shown(first, second) == ["DEF", "DEF", "FAIL"]
     assert _shown(first, second + repeated) == ["DEF"] * 4
+
+
+def test_a_section_that_needs_nothing_of_the_one_above_has_letters_of_its_own_below_annotations_too() -> None:
+    above = r"""\begin{document}
+\section{One}
+% gradcheck: shapes: x[T] w[K]
+\[ y_t = \sum_{k=0}^{K-1} w_k x_{t + k}, \qquad \frac{\partial y_t}{\partial w_k} = x_{t + k} \]
+\section{Two}
+"""
+    from_one = (
+        r"\[ m_c = \frac{1}{S} \sum_{s=1}^{S} u_{cs}, \qquad \frac{\partial m_c}{\partial u_{cs}} = \frac{1}{%s} \]"
+    )
+    other_k = r"""With $K \in \mathbb{R}^{n \times n}$ and $\alpha \in \mathbb{R}^{n}$,
+\[ Q = \alpha^\top K \alpha, \qquad \frac{\partial Q}{\partial \alpha} = %s \alpha \]"""
+    for claim, right, wrong in ((from_one, "S", "C"), (other_k, r"(K + K^\top)", "2 K")):
+        for factor, verdict in ((right, "PASS"), (wrong, "FAIL")):
+            found = check(above + claim % factor, kind="latex").results
+            assert [one.verdict.value for one in found][:3] == ["DEF", "PASS", "DEF"]
+            assert found[3].verdict.value == verdict or (factor == "C" and found[3].verdict.value == "UNDECLARED")
+
+
+def test_a_section_below_annotations_goes_on_with_what_it_needs() -> None:
+    text = r"""<!-- gradcheck
+shapes: x[N,D] W[D,M]
+-->
+
+# Forward
+
+$$y_{nm} = \sum_d x_{nd} W_{dm}$$
+
+# Backward
+
+$$\frac{\partial y_{nm}}{\partial x_{kd}} = [n = k] W_{dm}$$
+"""
+    assert _verdicts(text) == ["DEF", "PASS"]
+    assert _verdicts(text.replace("[n = k] W", "W")) == ["DEF", "FAIL"]

@@ -32,6 +32,7 @@ from gradcheck.documents._usage import is_letter
 from gradcheck.documents._write import write
 
 _RESTATED = 0.85  # a definition that is that much like the one before means the same letter
+_TYING = ("loss", "grad", "op", "held", "let", "calls", "define", "continue")
 Part = tuple[list[Display], tuple[Annotation, ...]]
 
 
@@ -52,22 +53,40 @@ def groups(document: Document) -> list[Part]:
             found.append((key, ([], document.annotations_for(display))))
         found[-1][1][0].append(display)
     merged: list[Part] = []
-    before: object = None
+    owners: list[int] = []
     for (owner, _), (displays, declared) in found:
         block = document.block_for(displays[-1])
         if block is not None and block.continues and merged:
-            merged.append(([*merged[-1][0], *displays], declared))
-        elif declared and merged and owner == before and not _differ(merged[-1][0], displays, document.headings):
-            merged[-1] = ([*merged[-1][0], *displays], declared)
-        elif declared:
-            merged.append((displays, declared))
+            parts = [[*merged[-1][0], *displays]]
+        elif not declared:
+            parts = list(stretches(displays, document.headings))
+        elif owners and owners[-1] == owner and _goes_on(merged[-1], displays, document.headings):
+            parts = [[*merged.pop()[0], *displays]]
+            owners.pop()
         else:
-            merged += [(part, ()) for part in stretches(displays, document.headings)]
-        before = owner
-    plain = [k for k, (_, declared) in enumerate(merged) if not declared]
-    for k, part in zip(plain, with_carried([merged[k][0] for k in plain]), strict=True):
-        merged[k] = (part, ())
-    return merged
+            parts = [displays]
+        merged += [(part, declared) for part in parts]
+        owners += [owner if declared else 0] * len(parts)
+    return [*_carried(merged, owners)]
+
+
+def _goes_on(part: Part, other: list[Display], headings: Sequence[Heading]) -> bool:
+    """Whether displays need those before them, or annotations tie them, and define none of their letters otherwise."""
+    one, declared = part
+    tied = any(annotation.key in _TYING for annotation in declared)
+    _, with_first = with_carried([one, other])
+    return (tied or len(with_first) > len(other)) and not _differ(one, other, headings)
+
+
+def _carried(parts: Sequence[Part], owners: Sequence[int]) -> Iterator[Part]:
+    """Each part with what it needs of those before it that have the same annotations."""
+    sharing = {owner: [k for k, other in enumerate(owners) if other == owner] for owner in owners}
+    found = {
+        k: displays
+        for numbers in sharing.values()
+        for k, displays in zip(numbers, with_carried([parts[k][0] for k in numbers]), strict=True)
+    }
+    yield from ((found[k], declared) for k, (_, declared) in enumerate(parts))
 
 
 def _headings(document: Document) -> list[int]:
