@@ -117,7 +117,7 @@ def missing_factors(text: Text) -> Iterator[Edit]:
     for site in _scopes(text):
         cost = 0.05 * len(site.path)
         for part in (part for part, names in parts if names <= {*text.setting.indices, *site.bound}):
-            yield _with_part(text, site, part, "\\odot" if matrix else "")
+            yield _with_part(text, site, part, "\\odot" if matrix and any(text.setting.arrays.values()) else "")
         inside = any(isinstance(part, Big) for _, part in walk(site.node))
         for words, factor, price in _candidates(text, site, matrix):
             new = times(factor, _factor(site.node), text.known)

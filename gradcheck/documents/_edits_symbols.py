@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations, pairwise, permutations, product
 
 from gradcheck.documents._edit import Edit, Text, should
 from gradcheck.documents._samples import SAMPLES
-from gradcheck.documents._sites import Site, indexed, is_arguments
+from gradcheck.documents._sites import Site, index_names, indexed, is_arguments
 from gradcheck.documents._symbols import is_named, key_of
 from gradcheck.documents._tidy import bracketed, named, without_factor
 from gradcheck.documents._tree import (
@@ -41,12 +41,21 @@ def symbols_replaced(text: Text) -> Iterator[Edit]:
             for one, other in combinations(sorted(text.setting.indices), 2):
                 delta = Group("[", Relation(("=",), (Name(one), Name(other))))
                 yield text.edit(site, delta, "missing-factor", 1.52, should("number", site.node, delta))
+            for condition in conditions_in(text, site):
+                yield text.edit(site, condition, "missing-factor", 1.53, should("number", site.node, condition))
         if site.role not in ("value", "exponent", "derivative") or not is_named(site.node):
             continue
         if isinstance(text.parent(site), Script) and site.path[-1] == 0:
             continue
         for new, cost in _others(text, site.node):
             yield text.edit(site, new, "wrong-symbol", cost, should("symbol", site.node, new))
+
+
+def conditions_in(text: Text, site: Site, others: Sequence[Node] = ()) -> list[Node]:
+    """The conditions of definitions whose indices are free or bound at a place."""
+    admitted = {*text.setting.indices, *site.bound}
+    found = [part for part in text.setting.parts if isinstance(part, Group) and isinstance(part.body, Relation)]
+    return [part for part in found if part not in others and admitted.issuperset(index_names(part, text.setting))]
 
 
 def _others(text: Text, node: Node) -> Iterator[tuple[Node, float]]:
@@ -186,7 +195,12 @@ def _closed(text: Text, site: Site, node: Sum) -> Iterator[Edit]:
         body = last.body
         if body.signs[0] == "-" or _function(term.factors[-2], text):
             continue
-        head = Product(term.operators, (*term.factors[:-1], body.terms[0]))
+        if body.terms[0] == Number("1"):
+            left = Product(term.operators[:-1], term.factors[:-1])
+            words = f"{write(term)} should be {write(_flat(left, body.signs[1:], body.terms[1:]))}"
+        else:
+            left = Product(term.operators, (*term.factors[:-1], body.terms[0]))
+            words = f"spurious brackets around {write(body)}"
         signs = (*node.signs[: k + 1], *body.signs[1:], *node.signs[k + 1 :])
-        new = Sum(signs, (*node.terms[:k], head, *body.terms[1:], *node.terms[k + 1 :]), at=node.at)
-        yield text.edit(site, new, "missing-brackets", 1.58, f"spurious brackets around {write(body)}")
+        new = Sum(signs, (*node.terms[:k], left, *body.terms[1:], *node.terms[k + 1 :]), at=node.at)
+        yield text.edit(site, new, "missing-brackets", 1.58, words)

@@ -59,6 +59,10 @@ class Undeclared(Refusal):
 
 def unbounded(index: str) -> Undeclared:
     """An index of which nothing tells how far it runs."""
+    if "_{" in index:
+        return Undeclared(
+            index, None, f"{index} is a value and no index: a condition on values restricts no formula here"
+        )
     return Undeclared(index, None, f"nothing tells the range of index {index}; index: {index}<N declares it")
 
 

@@ -27,10 +27,12 @@ from gradcheck.documents._parts import constants_of, factors_of, gates_of, picke
 from gradcheck.documents._proportions import Constant, constants, ratio
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._results import Result
+from gradcheck.documents._supposed import symmetric_input
 from gradcheck.documents._symbols import Symbols
 from gradcheck.documents._tidy import named
 from gradcheck.documents._tied import Tie, overrides, trial_of
 from gradcheck.documents._tree import Accent, Derivative, Name, Node, Product, Script, Word, walk
+from gradcheck.documents._trial import SAMPLE
 from gradcheck.documents._value import Array, Value
 from gradcheck.documents._world import World, keys_in
 from gradcheck.documents._write import write
@@ -249,7 +251,7 @@ class Search:
             value = self.worlds[0].value(key)
         except (Refusal, Limit, ValueError):
             return None
-        return None if value.names else value.array.ndim
+        return None if set(value.names) - {SAMPLE} else value.array.ndim - len(value.names)
 
     def _shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """The shapes of arrays in the first trial."""
@@ -326,6 +328,9 @@ def explained(
         unnamed_sizes(block.symbols, (one.text for item in block.items for one in item.statement.members)),
     )
     found = search.cause(item.head, tree)
+    if found is None and (key := symmetric_input(item, tree, block, worlds)):
+        message = f"{result.message}; probable cause: takes {key} for symmetric; symmetric: {key} declares it"
+        return replace(result, cause="assumed-symmetry", message=message)
     if found is None:
         where = search.differences(item.head, tree)
         return replace(result, message="; ".join(filter(None, [result.message, where])))
