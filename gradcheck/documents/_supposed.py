@@ -42,6 +42,8 @@ def supposition(head: Formula, stated: Formula, draws: Draws) -> str:
 
 def symmetric_input(item: Item, tree: Node, block: Block, worlds: Sequence[World]) -> str:
     """The key of an input for which a failing statement is right where it is symmetric; "" for none."""
+    if not isinstance(item.head, Node):
+        return ""
     try:
         head = elaborate(item.head, block.symbols, conditions=tuple(item.conditions))
         stated = elaborate(tree, block.symbols, head, conditions=tuple(item.conditions))
