@@ -76,6 +76,20 @@ def transposed(tree: Node) -> Iterator[str]:
                     yield from filter(None, (_letter(first), _letter(second)))
 
 
+def behind(tree: Node) -> Iterator[str]:
+    """Small letters right behind a capital one."""
+    for _, node in walk(tree):
+        if isinstance(node, Product):
+            for operator, first, second in zip(node.operators, node.factors, node.factors[1:], strict=False):
+                if not operator and is_capital(_letter(first)) and _letter(second).islower():
+                    yield _letter(second)
+
+
+def is_vector(nodes: Sequence[Node], key: str) -> bool:
+    """Whether it is a small letter with one index or none."""
+    return len(key) == 1 and key.islower() and counts(nodes, key) == {1}
+
+
 def counts(nodes: Sequence[Node], key: str) -> set[int]:
     """How many indices a letter has where it has any."""
     subscripts = [node.sub for node in nodes if isinstance(node, Script) and node.sub and key_of(node.base) == key]

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 
 from gradcheck.documents._clues import (
     ENTRYWISE,
+    behind,
     capitals,
     counts,
     divisors_of,
     is_capital,
+    is_vector,
     size_along,
     transposed,
     turned,
@@ -71,12 +73,12 @@ def declare_matrices(
     equations = [
         (head, trees[1])
         for trees, head in zip(formulas, heads, strict=True)
-        if head and len(trees) > 1 and head.name not in indexed
+        if head and len(trees) > 1 and (head.name not in indexed or is_vector(nodes, head.name))
         if not head.indices or (head.name in symbols.samples and len(head.indices) == 1)
     ]
     written = [tree for _, tree in equations]
     matrices = pairs.intersection(name for tree in written for name in capitals(tree))
-    vectors = {key for tree in written for key in transposed(tree) if counts(nodes, key) == {1}}
+    vectors = {key for tree in written for key in (*transposed(tree), *behind(tree)) if counts(nodes, key) == {1}}
     bounds = {key_of(node.sup) for node in nodes if isinstance(node, Big) and node.sup is not None}
     solver = _Solver(symbols, {*defined, *(indexed - matrices - vectors)}, written, bounds)
     solver.turned, solver.indexed = turned(nodes, equations), vectors
