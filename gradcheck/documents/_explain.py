@@ -318,15 +318,9 @@ def explained(
         return replace(result, cause=cause, message=message, suggestion=suggestion)
     if result.cause in _FINAL or budget.spent or not isinstance(tree, Node) or not isinstance(item.head, Node):
         return result
-    search = Search(
-        block.symbols,
-        worlds,
-        block.ties,
-        tuple(item.conditions),
-        _intermediates(item.head, block.symbols, worlds[0]),
-        budget,
-        unnamed_sizes(block.symbols, (one.text for item in block.items for one in item.statement.members)),
-    )
+    held, conditions = _intermediates(item.head, block.symbols, worlds[0]), tuple(item.conditions)
+    unnamed = unnamed_sizes(block.symbols, (one.text for item in block.items for one in item.statement.members))
+    search = Search(block.symbols, worlds, block.ties, conditions, held, budget, unnamed)
     found = search.cause(item.head, tree)
     if found is None and (key := symmetric_input(item, tree, block, worlds)):
         message = f"{result.message}; probable cause: takes {key} for symmetric; symmetric: {key} declares it"
