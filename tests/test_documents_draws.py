@@ -84,3 +84,26 @@ def test_a_size_whose_half_is_rounded_is_even_and_odd() -> None:
         page(window, r"\frac{\partial s_i}{\partial w_l} = [l \le n]"), sidecar="shapes: w[n+1] s[N]"
     ).results
     assert results[-1].verdict.value == "FAIL"
+
+
+MATRIX = r"With $X \in \mathbb{R}^{n \times p}$ and $y \in \mathbb{R}^n$:"
+
+
+@pytest.mark.parametrize(
+    ("displays", "expected"),
+    [
+        ([r"w = (X^\top X)^{-1} X^\top y", r"\frac{\partial w}{\partial y} = (X^\top X)^{-1} X^\top"], "PASS"),
+        ([r"w = (X^\top X)^{-1} X^\top y", r"\frac{\partial w}{\partial y} = 2 (X^\top X)^{-1} X^\top"], "FAIL"),
+        ([r"f = \log \det (X^\top X)", r"\frac{\partial f}{\partial X} = 2 X (X^\top X)^{-1}"], "PASS"),
+        ([r"f = \log \det (X^\top X)", r"\frac{\partial f}{\partial X} = X (X^\top X)^{-1}"], "FAIL"),
+    ],
+)
+def test_a_product_that_is_inverted_is_drawn_regular(displays: list[str], expected: str) -> None:
+    assert verdicts(page(MATRIX, *displays)) == ["DEF", expected]
+
+
+def test_what_no_sizes_make_regular_is_not_judged() -> None:
+    wide = r"With $X \in \mathbb{R}^{2 \times 3}$ and $y \in \mathbb{R}^2$:"
+    found = checked(page(wide, r"w = (X^\top X)^{-1} X^\top y")).results
+    assert [(one.verdict.value, one.cause) for one in found] == [("UNSUPPORTED", None)]
+    assert "no inverse" in found[0].message

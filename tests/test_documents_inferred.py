@@ -102,6 +102,14 @@ def test_letters_in_the_arithmetic_of_indices_that_are_no_index_are_integers() -
     assert _verdicts(r"y_i = \sum_p w_p x_i", r"z_i = w_p x_{i + p}", text=r"$x \in \mathbb{R}^N$") == ["DEF", "FAIL"]
 
 
+def test_strides_and_dilations_may_be_greek() -> None:
+    forward = r"y_i = \sum_{k=0}^{K-1} w_k x_{\sigma i + k}"
+    right, wrong = (rf"\frac{{\partial y_i}}{{\partial w_k}} = {entry}" for entry in (r"x_{\sigma i + k}", "x_{i + k}"))
+    assert _verdicts(forward, right, wrong) == ["DEF", "PASS", "FAIL"]
+    dilated = r"y_t = \sum_{k=0}^{K-1} w_k x_{t - \delta k}"
+    assert _verdicts(dilated, r"\frac{\partial y_t}{\partial w_k} = x_{t - \delta k}") == ["UNDECLARED", "CONVENTION"]
+
+
 def test_a_capital_below_a_fraction_is_the_size_that_its_sum_runs_over() -> None:
     mean = r"m_d = \frac{1}{N} \sum_n x_{nd}"
     right, wrong = r"\frac{\partial m_d}{\partial x_{nd}} = \frac{1}{N}", r"\frac{\partial m_d}{\partial x_{nd}} = 1"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
+from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck.documents import _expression as e
-from gradcheck.documents._errors import Outside, Refusal
+from gradcheck.documents._errors import Outside, Refusal, Singular
 from gradcheck.documents._expression import Formula
 from gradcheck.documents._records import Limit
 from gradcheck.documents._symbols import Symbols
@@ -56,9 +58,10 @@ class Draws:
     def at(self, position: int) -> Iterator[World]:
         """A trial, and what may stand in for it: others, then positive ones, determinants too, then below 1."""
         yield self.worlds[position]
+        step = next(number for number in count(self.trials) if gcd(number, 12) == 1)  # signs and sizes go in turns
         for attempt, domain in enumerate(_DOMAINS, 1):
             if (position, attempt) not in self._others:
-                self._others[position, attempt] = self._world(self.trials * attempt + position, domain)
+                self._others[position, attempt] = self._world(step * attempt + position, domain)
             yield self._others[position, attempt]
 
     def further(self, number: int, edges: tuple[float, ...] = (), spread: float = 1.0) -> World:
@@ -110,13 +113,13 @@ class Draws:
         return min(found, key=lambda one: one[0])[1]
 
     def _degenerate(self, world: World) -> int:
-        """How many defined arrays have an axis of fewer than two entries, or are read outside of one."""
+        """How many defined arrays have fewer than two entries along an axis, or cannot be had with these sizes."""
         found = 0
         for key in self.block.defined:
             try:
                 with np.errstate(all="ignore"):
                     found += min(world.value(key).shape, default=2) < 2
-            except Outside:
+            except (Outside, Singular):
                 found += 1
             except (Refusal, Limit, ValueError):
                 continue

@@ -111,3 +111,10 @@ class Outside(Wrong):
 
 class Domain(Refusal):
     """A value outside of a function's domain, such as the logarithm of a negative number."""
+
+
+class Singular(Domain):
+    """A matrix without an inverse, such as X^T X where X has fewer rows than columns."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__("a matrix that has no inverse; assume: says which sizes it needs, such as p<n", at)

@@ -7,13 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.documents._errors import Conformability, Unsupported
+from gradcheck.documents._errors import Conformability, Singular, Unsupported
 from gradcheck.documents._ordering import below, place, sign
 from gradcheck.documents._value import Array, Flexible, Meter, Value, entrywise, matmul
 
 _UNDEFINED = complex(np.nan, np.nan)  # a derivative that is undefined, too
 TWO_SIDED = ("abs", "relu", "sign")  # a kink where the argument is 0
 _POWERS = 64  # integer exponents up to here are products
+_REGULAR = 1e12  # condition numbers above are those of singular matrices
 
 
 def power(base: Array, exponent: Array) -> Array:
@@ -238,7 +239,14 @@ def inverse(value: Value, at: int) -> Value:
     """The inverse of a square matrix."""
     if value.shape[0] != value.shape[1]:
         raise Conformability(f"the inverse of an array of shape {value.shape}", at, "conformability")
-    return Value(np.linalg.inv(value.array), value.names)
+    try:
+        array = np.linalg.inv(value.array)
+    except np.linalg.LinAlgError:
+        raise Singular(at) from None
+    condition = np.linalg.norm(value.array, axis=(-2, -1)) * np.linalg.norm(array, axis=(-2, -1))
+    if (condition > _REGULAR).any():
+        raise Singular(at)
+    return Value(array, value.names)
 
 
 def matrix_power(value: Value, exponent: Value, meter: Meter, at: int) -> Value:

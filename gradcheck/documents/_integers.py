@@ -22,6 +22,7 @@ from gradcheck.documents._tree import (
     items_of,
     walk,
 )
+from gradcheck.documents._usage import is_letter
 
 
 def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defined: set[str]) -> None:
@@ -34,8 +35,9 @@ def declare_integers(symbols: Symbols, formulas: Sequence[Sequence[Node]], defin
     left = {name for head in heads for _, node in walk(head) for name in _indices(node)}
     indices -= set(_strides(nodes, [trees[0] for trees in formulas if trees]))
     turned = {node.sup.text for node in nodes if isinstance(node, Script) and isinstance(node.sup, Name)} & {"T"}
+    greek = {name for node in nodes for name in _lags(node, indices)}
     for name in dict.fromkeys(name for node in nodes for name in _beside(node, indices)):
-        free = name not in indices | arrays | defined | turned and name.isalpha()
+        free = name not in indices | arrays | defined | turned and (name.isalpha() or name in greek)
         if free and symbols.symbol(name) is None and name not in symbols.dims:
             symbols.dim(name)
     counted = {name for node in nodes if isinstance(node, Big) for name in _indices(node)}
@@ -200,6 +202,17 @@ def _beside(node: Node, indices: set[str]) -> Iterator[str]:
         parts += [node.body.under]
     for part in parts:
         yield from (inner.text for _, inner in walk(part) if isinstance(inner, Name))
+
+
+def _lags(node: Node, indices: set[str]) -> Iterator[str]:
+    """The \\delta of `x_{t - \\delta k}`: Greek ones beside a Latin index, not those of `f_{\\theta - \\alpha g}`."""
+    items = items_of_subscript(node.sub)[0] if isinstance(node, Script) and node.sub is not None else ()
+    for item in items:
+        if isinstance(item, Sum):
+            parts = [part for term in item.terms for part in (term.factors if isinstance(term, Product) else (term,))]
+            names = [part.text for part in parts if isinstance(part, Name)]
+            if any(name in indices and name.isalpha() for name in names):
+                yield from (name for name in names if name[:1] == "\\" and is_letter(Name(name)))
 
 
 def _counts(relation: Relation, indices: set[str]) -> bool:
