@@ -71,11 +71,9 @@ def groups(document: Document) -> list[Part]:
 
 
 def _goes_on(part: Part, other: list[Display], headings: Sequence[Heading]) -> bool:
-    """Whether displays need those before them, or annotations tie them, and define none of their letters otherwise."""
+    """Whether annotations tie displays to those before them, and they define none of their letters otherwise."""
     one, declared = part
-    tied = any(annotation.key in _TYING for annotation in declared)
-    _, with_first = with_carried([one, other])
-    return (tied or len(with_first) > len(other)) and not _differ(one, other, headings)
+    return any(annotation.key in _TYING for annotation in declared) and not _differ(one, other, headings)
 
 
 def _carried(parts: Sequence[Part], owners: Sequence[int]) -> Iterator[Part]:
