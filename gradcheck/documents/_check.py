@@ -33,7 +33,7 @@ from gradcheck.documents._model import Block
 from gradcheck.documents._ordered import unchecked
 from gradcheck.documents._records import Limit, Member
 from gradcheck.documents._refusals import told
-from gradcheck.documents._relations import refuse_relation
+from gradcheck.documents._relations import refuse_condition, refuse_relation
 from gradcheck.documents._results import Result, Verdict
 from gradcheck.documents._size_claims import size_gap
 from gradcheck.documents._supposed import supposition
@@ -332,6 +332,7 @@ class Checker:
                 return Judged(self._result(item, member, Verdict.CONVENTION, message, cause="border"), outcomes)
         if missing := item.doubt or missing_in(head, tree, self.block, self.worlds[0]):
             raise Undeclared(missing, None, missing)
+        refuse_condition(item, tree, self.block, [*self.members, *before])
         refuse_relation(head, stated, self.worlds[0])
         if open_ := supposition(head, stated, self.draws):
             raise Undeclared(open_, None, open_)
@@ -341,9 +342,8 @@ class Checker:
         if any(one.reshaped for one in outcomes):
             return self._result(item, member, Verdict.CONVENTION, "right up to the shape", cause="reshape")
         if self.block.assumed:
-            return self._result(
-                item, member, Verdict.CONVENTION, f"right where {self.block.assumed}", cause="assumption"
-            )
+            message = f"right where {self.block.assumed}"
+            return self._result(item, member, Verdict.CONVENTION, message, cause="assumption")
         differential = head.expression
         if isinstance(differential, e.Differential) or (isinstance(differential, e.Call) and differential.primes):
             if isinstance(differential, e.Differential) and used_once(differential, self.worlds[0]):

@@ -320,7 +320,10 @@ def explained(
         return result
     held, conditions = _intermediates(item.head, block.symbols, worlds[0]), tuple(item.conditions)
     unnamed = unnamed_sizes(block.symbols, (one.text for item in block.items for one in item.statement.members))
-    search = Search(block.symbols, worlds, block.ties, conditions, held, budget, unnamed)
+    alone = worlds[0].trial.scalar  # what numbers alone lead to depends on no array and no size
+    search = Search(
+        worlds[0].symbols if alone else block.symbols, worlds, block.ties, conditions, held, budget, unnamed
+    )
     found = search.cause(item.head, tree)
     if found is None and (key := symmetric_input(item, tree, block, worlds)):
         message = f"{result.message}; probable cause: takes {key} for symmetric; symmetric: {key} declares it"

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from gradcheck.documents._tree import (
     Accent,
+    At,
     Derivative,
     Fraction,
+    Group,
     Name,
     Node,
     Number,
@@ -105,3 +107,17 @@ def _start(operators: list[str], factors: list[Node], slash: int) -> int | None:
     if not sign or not places:
         return None
     return places[-1] if sign == "\\partial" or places[-1] >= slash - 1 else None
+
+
+def placed(operators: list[str], factors: list[Node], place: Node) -> list[Node]:
+    """Factors before `|_{x = 0}`: `\\nabla f(x)`, the last one if it is a derivative or in brackets, else all."""
+    start = len(factors) - 1 if isinstance(factors[-1], Derivative | Group) else 0
+    start = next((k for k in range(start, -1, -1) if _acts(factors[k]) and not any(operators[k:])), start)
+    rest = factors[start:]
+    body = rest[0] if len(rest) == 1 else Product(tuple(operators[start:]), tuple(rest), at=rest[0].at)
+    return [*factors[:start], At(body, place, at=body.at)]
+
+
+def _acts(node: Node) -> bool:
+    """Whether it differentiates what follows."""
+    return node == Name("\\nabla") or (isinstance(node, Derivative) and node.of is None)

@@ -30,12 +30,11 @@ from gradcheck.documents._grammar import (
     RELATIONS,
     opens_factor,
 )
-from gradcheck.documents._infinitesimals import fraction_of, operator_with, with_slashes
+from gradcheck.documents._infinitesimals import fraction_of, operator_with, placed, with_slashes
 from gradcheck.documents._records import Limit
 from gradcheck.documents._scan import MATRICES, Token, scan
 from gradcheck.documents._tree import (
     Accent,
-    At,
     Big,
     Cases,
     Derivative,
@@ -213,12 +212,9 @@ class Parser:
         return factors[0] if len(factors) == 1 else Product(tuple(operators), tuple(factors), at=at)
 
     def _at(self, operators: list[str], factors: list[Node]) -> list[Node]:
-        """The factors before `|_{x = 0}`, with the place: of the last one if it is a derivative, else of all."""
+        """The factors before `|_{x = 0}`, with the place."""
         self.k += 2
-        place = self._argument()
-        if len(factors) == 1 or isinstance(factors[-1], Derivative | Group):
-            return [*factors[:-1], At(factors[-1], place, at=factors[-1].at)]
-        return [At(Product(tuple(operators), tuple(factors), at=factors[0].at), place, at=factors[0].at)]
+        return placed(operators, factors, self._argument())
 
     def _signed(self) -> Node:
         """A factor after an operator, which may have a sign."""

@@ -73,7 +73,7 @@ class Display:
     carried
         Whether it stands in an earlier section, and only says what letters mean.
     words
-        Of an inline formula: the running text of its sentence before it, and after it.
+        The running text of its sentence before it and, of an inline formula, after it.
     """
 
     file: str
@@ -143,7 +143,7 @@ class Statement:
     conditions
         What restricts it.
     word
-        The word that leads it in ("where", "and", ...), in lower case, or "".
+        The arrow or the word that leads it in ("\\iff", "where", "and", ...), in lower case, or "".
     fault
         Why it could not be taken apart, or None; then `members` has the whole text as one member.
     """

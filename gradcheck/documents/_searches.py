@@ -48,5 +48,7 @@ def _explained(checker: Checker, one: Judged, failure: Result, budget: Budget) -
             return explained(*one.stated, failure, checker.block, one.worlds or checker.worlds, budget)
     except Exception as error:  # the failure stands, whatever stops the search
         up = isinstance(error, TimeUp)
-        said = "the time was up before its cause was found" if up else f"no cause is known: {told(error)[2]}"
+        _, cause, message = told(error)
+        unknown = "no cause is known" if cause == "internal" else f"no cause is known: {message}"
+        said = "the time was up before its cause was found" if up else unknown
         return replace(failure, message=f"{failure.message}; {said}" if failure.message else said)

@@ -16,6 +16,7 @@ DISPLAYS = 20_000
 NOTE = re.compile(r"\s*gradcheck\b[ \t]*:?:?")
 _NEAR = 160  # characters of running text around a formula
 _SENTENCE = re.compile(r"[.;:!?](?=\s)|\n\s*\n|\\par\b|\\\]")
+_OPENED = re.compile(r"(?:\$\$|\\\[|\\begin\{[a-z*]+\}(?:\{\d+\})?|```\{?[a-z]*\}?|\.\. math::|[\s:])*$")
 _LABEL = re.compile(r"\\label\s*\{([^{}]*)\}")
 
 
@@ -87,13 +88,17 @@ class Source:
         label = label or (inner[1] if inner else "")
         start += len(text) - len(text.lstrip()) if text.strip() else 0
         place = self.line_at(start), self.column_at(start)
-        words = self._words(start, start + len(text.strip())) if inline else ("", "")
+        words = self._words(start, start + len(text.strip())) if inline else (self._led_in(start), "")
         self.displays.append(Display(self.file, *place, text.strip(), environment, label, inline=inline, words=words))
 
     def _words(self, start: int, stop: int) -> tuple[str, str]:
         """The running text around a formula, as far as its sentence goes."""
         before = _SENTENCE.split(self.text[max(0, start - _NEAR) : start])[-1]
         return before, _SENTENCE.split(self.text[stop : stop + _NEAR])[0]
+
+    def _led_in(self, start: int) -> str:
+        """The end of the running text before a display."""
+        return _SENTENCE.split(_OPENED.sub("", self.text[max(0, start - _NEAR) : start]))[-1]
 
     def heading(self, line: int, level: int, text: str) -> None:
         """Note a heading."""

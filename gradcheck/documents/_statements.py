@@ -158,7 +158,8 @@ class _Reader:
 
     def _begin(self, piece: _Piece) -> None:
         self.restricting = False
-        self.drafts.append(_Draft(piece, self.row, piece.separators.get("word", ""), self.prefix))
+        word = piece.separators.get("arrow") or piece.separators.get("word", "")
+        self.drafts.append(_Draft(piece, self.row, word, self.prefix))
         self.prefix = []
 
     def _is_number(self, piece: _Piece) -> bool:

@@ -69,7 +69,7 @@ def _variables(items: Sequence[Item], symbols: Symbols) -> set[str]:
 
 
 def _plain_key(key: str, symbols: Symbols) -> str:
-    tree = symbols.parse(key)
+    tree = symbols.parse(key) if key.startswith("\\mathbf") else None
     return key_of(tree.body) if isinstance(tree, Accent) and tree.command == "\\mathbf" else key
 
 

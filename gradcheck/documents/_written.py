@@ -79,10 +79,13 @@ def matrix_value(own: Evaluator, x: e.Matrix) -> Value:
 def value_at(own: Evaluator, x: e.At) -> Value:
     """The value in a world in which symbols have the given values."""
     values = [own.fixed(value) for value in x.values]
-    for key, value in zip(x.keys, values, strict=True):
-        shape = own.world.value(key).shape
-        if value.shape != shape:
-            raise Conformability(f"{key} has shape {shape}, the value at the place {value.shape}", x.at)
+    for k, key in enumerate(x.keys):
+        shape, got = own.world.value(key).shape, values[k].shape
+        if shape and x.values[k] == e.Constant(0.0):
+            values[k] = Value(np.zeros(shape))
+        elif got != shape:
+            said = f"{key} has shape {shape}, the value at the place {got}"
+            raise Conformability(said, x.at, "conformability") if got else Unsupported(said, x.at)
     return own.elsewhere(own.world.with_values(dict(zip(x.keys, values, strict=True)))).fixed(x.body)
 
 
