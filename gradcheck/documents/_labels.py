@@ -3,7 +3,7 @@
 A subscript is an index wherever it could be one. It is a label where it is a word or a sign, as in `d_+`; where all
 subscripts of the letter are numbers; a 0 where nothing counts from 0; a capital letter that nothing counts; and a
 letter that is itself a value, as in `W_{xh}` beside x and h. Where one of several indices is a number in all uses, it
-is a label, too. A sign above, as in `x^+`, is part of a name that the block defines.
+is a label, too. A sign above, as in `x^+`, is part of a name that the block defines, or that the text speaks of.
 """
 
 from __future__ import annotations
@@ -48,9 +48,17 @@ class Labels:
         The members of each statement.
     heads
         The left sides of statements.
+    spoken
+        What running text speaks of by itself.
     """
 
-    def __init__(self, symbols: Symbols, formulas: Sequence[Sequence[Node]], heads: Sequence[Node]) -> None:
+    def __init__(
+        self,
+        symbols: Symbols,
+        formulas: Sequence[Sequence[Node]],
+        heads: Sequence[Node],
+        spoken: Iterable[Node] = (),
+    ) -> None:
         self.symbols = symbols
         self.subscripts: dict[str, dict[str, Script]] = {}
         nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
@@ -66,6 +74,7 @@ class Labels:
         defined = [head for head in heads if not any(isinstance(node, Derivative) for _, node in walk(head))]
         self.apart = _families(defined, nodes, self.counted)
         self.signed = {_signed(head) for head in heads if isinstance(head, Script) and head.sup in _SIGNS}
+        self.signed |= {_signed(one) for one in spoken if isinstance(one, Script) and _is_variant(one)}
         values = {name for trees in formulas for tree in trees for name in values_in(tree)}
         left = {name for head in defined for key, name in _left_indices(head) if key not in self.apart}
         self.indices = self.counted | (left - _parameters(values, nodes))
@@ -170,6 +179,12 @@ def _is_upright(node: Node) -> bool:
 def _signed(node: Script) -> str:
     """The name of a letter with a sign above, without its indices."""
     return key_of(Script(node.base, sup=node.sup))
+
+
+def _is_variant(node: Script) -> bool:
+    """Whether it is the `a_i^+` of a small letter: neither a matrix nor an optimum."""
+    base = node.base.body if isinstance(node.base, Accent) else node.base
+    return node.sup in _SIGNS[:2] and isinstance(base, Name) and base.text[-1:].islower()
 
 
 def _is_base(node: Script) -> bool:

@@ -42,7 +42,7 @@ from gradcheck.documents._losses import (
 from gradcheck.documents._matrices import declare_matrices
 from gradcheck.documents._partials import define_columns, parameters_of, with_partials
 from gradcheck.documents._primes import read_primes
-from gradcheck.documents._prose import keep_inline
+from gradcheck.documents._prose import keep_inline, spoken_of
 from gradcheck.documents._records import Annotation, Statement
 from gradcheck.documents._said import said_of_inputs
 from gradcheck.documents._samples import read_samples
@@ -237,7 +237,8 @@ class _Builder(Annotated):
         functions = parameters_of(heads)
         gradients = [self._parsed(name, 0) for name, *_ in declared_gradients(self.annotations)]
         named_before = [tree for tree in gradients if isinstance(tree, Node)]
-        labels = Labels(self.symbols, [item.readable for item in stated], [*heads, *named_before])
+        formulas = [item.readable for item in stated]
+        labels = Labels(self.symbols, formulas, [*heads, *named_before], spoken_of(items))
         self.indices = labels.indices
         self.prefixes = prefixes_in(self.symbols, [item.readable for item in stated], heads)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from gradcheck.documents._carried import stem
-from gradcheck.documents._classify import Item, is_unspecified
+from gradcheck.documents._classify import Item, Kind, is_unspecified
 from gradcheck.documents._losses import depends
 from gradcheck.documents._symbols import Symbols, items_of_subscript, key_of
-from gradcheck.documents._tree import Accent, Big, Name, Node, Number, Relation, Script, children, walk
+from gradcheck.documents._tree import Accent, Big, Name, Node, Number, Relation, Script, children, items_of, walk
 from gradcheck.documents._usage import is_letter
 
+_OPERATION = re.compile(r"\b(?:part|pseudo|inverse|limit|side|max|trunc|rectif|clip|non-?neg|cone)|\\max|max\(", re.I)
 _SIGNS = {"e", "T", "\\top", "\\pi", "d", "\\partial", "I"}
 
 
@@ -91,3 +93,11 @@ def _counted(node: Node) -> Iterator[Name]:
 
 def _has_indices(node: Node) -> bool:
     return any(isinstance(part, Script) and part.sub is not None for _, part in walk(node))
+
+
+def spoken_of(items: Sequence[Item]) -> Iterator[Node]:
+    """What running text speaks of by itself, as in "the positive $a_i^+$"; not as the value of an operation."""
+    for item in items:
+        display, tree = item.statement.display, item.trees[0]
+        alone = item.kind is Kind.ALONE and display.inline and not _OPERATION.search(" ".join(display.words))
+        yield from items_of(tree) if alone and isinstance(tree, Node) else ()

@@ -44,7 +44,7 @@ def special(own: Elaborator, node: Script) -> e.Expression:
 
 
 def group_scripted(own: Elaborator, node: Script, group: Group) -> e.Expression:
-    """A group with scripts: a norm, a value where a condition holds, a value at indices, a derivative, a power."""
+    """A group with scripts: a norm, a positive part, a value where a condition holds or at indices, a power."""
     if group.kind in ("|", "\\|") and node.sub is not None:
         name = NORMS.get(key_of(node.sub))
         if name is None:
@@ -55,6 +55,10 @@ def group_scripted(own: Elaborator, node: Script, group: Group) -> e.Expression:
         return value  # (x_1, x_2)^T is a column
     if own.is_condition(node.sub):
         value = e.Times(("",), (value, conditions_of(own, node.sub)), at=node.at)
+    elif node.sub == Name("-"):
+        raise Unsupported(f"{write(node)}: max(0, -x) or min(0, x)? write which", node.at)
+    elif node.sub == Name("+"):
+        value = e.Function("relu", (value,), at=node.at)
     elif node.sub is not None:
         value = own.take(value, items_at(own, value, node.sub))
     for _ in range(node.primes):
@@ -96,7 +100,9 @@ def raised(own: Elaborator, base: e.Expression, sup: Node | None, at: int) -> e.
             write(sup), sup.at, f"{said}; shapes: with an axis for it first declares it" if letter else said
         )
     if isinstance(sup, Name) and sup.text in ("*", "+", "-", "\\dagger", "\\star"):
-        raise Undeclared(sup.text, sup.at, f"superscript {sup.text} is not part of a declared name")
+        said = f"superscript {sup.text} is not part of a declared name"
+        more = f"; shapes: x^{{{sup.text}}}[N] declares such an x" if sup.text in "+-*" else ""
+        raise Undeclared(sup.text, sup.at, said + more)
     if _is_other_e(own, base) and not isinstance(sup, Number):
         base = e.Constant(math.e, at=at)
     return e.Power(base, own.value(sup), at=at)

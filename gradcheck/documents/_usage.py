@@ -248,7 +248,7 @@ def is_letter(node: Node) -> bool:
     """Whether a name is a letter, Greek ones included, and no function or sign."""
     name = node.body if isinstance(node, Accent) and node.command != "\\mathbb" else node
     letter = letter_of(name.text) if isinstance(name, Name) else ""
-    return len(letter) == 1 or letter.lstrip("\\").lower() in _GREEK
+    return (len(letter) == 1 and letter not in "+-*") or letter.lstrip("\\").lower() in _GREEK
 
 
 def letter_of(key: str) -> str:
