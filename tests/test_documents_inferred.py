@@ -282,3 +282,41 @@ def test_what_a_gradient_defines_is_no_output() -> None:
 def test_matrices_and_vectors_are_told_inside_of_a_norm() -> None:
     claims = [rf"\nabla_w L = {factor} X^\top (X w - y)" for factor in ("", "2")]
     assert _verdicts(r"L = \frac{1}{2} \| X w - y \|^2", *claims) == ["DEF", "PASS", "FAIL"]
+
+
+GROUPED = {
+    "groups": (
+        r"m_{ng} = \frac{1}{M} \sum_{r=0}^{M-1} x_{n, gM + r}",
+        r"y_{nc} = \gamma_c (x_{nc} - m_{n, \lfloor c/M \rfloor})",
+    ),
+    "no comma": (r"m_g = \frac{1}{M} \sum_{r=0}^{M-1} x_{gM + r}", r"y_c = \gamma_c x_c - m_{\lfloor c/M \rfloor}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("forward", "left", "right", "slip"),
+    [
+        (
+            "groups",
+            r"\frac{\partial y_{nc}}{\partial \gamma_c}",
+            r"x_{nc} - m_{n, \lfloor c/M \rfloor}",
+            r"x_{nc} + m_{n, \lfloor c/M \rfloor}",
+        ),
+        (
+            "no comma",
+            r"\frac{\partial y_c}{\partial x_k}",
+            r"\gamma_c [c = k] - \frac{1}{M} [\lfloor c/M \rfloor = \lfloor k/M \rfloor]",
+            r"\gamma_c [c = k] - [\lfloor c/M \rfloor = \lfloor k/M \rfloor]",
+        ),
+    ],
+)
+def test_what_runs_along_all_groups_has_their_size(forward: str, left: str, right: str, slip: str) -> None:
+    found = _verdicts(*GROUPED[forward], f"{left} = {right}", f"{left} = {slip}")
+    assert found == ["DEF", "DEF", "PASS", "FAIL"]
+
+
+def test_groups_of_one_index_are_equally_many() -> None:
+    means = [rf"{mean}_g = \frac{{1}}{{M}} \sum_{{r=0}}^{{M-1}} {of}_{{gM + r}}" for mean, of in ("mx", "ah")]
+    output = r"y_c = \gamma_c x_c + h_c m_{\lfloor c/M \rfloor} - a_{\lfloor c/M \rfloor}"
+    left, right = r"\frac{\partial y_c}{\partial \gamma_k}", "[c = k] x_c"
+    assert _verdicts(*means, output, f"{left} = {right}", f"{left} = [c = k] h_c") == ["DEF"] * 3 + ["PASS", "FAIL"]

@@ -125,6 +125,8 @@ def infer_shapes(
                 runs = runs and ((key, axis) not in windows.sums or (number, key) in own)
                 if runs and (number, key, key_of(item)) not in usage.guarded:
                     axes.join((key, axis), (number, key_of(item)))
+                if isinstance(item, Group) and item.kind == "\\lfloor":  # groups of an index
+                    axes.join((key, axis), (number, write(item)))
     for number, name, size in bounds:
         axes.name((number, name), size)
     stated = {number for number, head in heads if not any(isinstance(part, Derivative) for _, part in walk(head))}
@@ -139,6 +141,7 @@ def infer_shapes(
         if known is not None and known.upper is not None:
             axes.name((number, member), str(known.upper))
     windows.name()
+    _whole_windows(windows, usage, ranks)
     found = set()
     for key, rank in ranks.items():
         symbol = symbols.symbol(key)
@@ -173,6 +176,17 @@ def infer_shapes(
         if use.matrix and key not in defined and not symbols.symbol(key) and other is not None:
             symbols.alias(key, other)
     return Inferred(frozenset(found), loose)
+
+
+def _whole_windows(windows: Windows, usage: Usage, ranks: dict[str, int]) -> None:
+    """The c of `x_c` runs along all of x, whose size `x_{g M + r}` told."""
+    axes = windows.axes
+    for key, axis in windows.sums:
+        size = axes.named.get(axes.root((key, axis))) if axis < ranks[key] else None
+        for number, split in usage.uses[key].subscripts if size else ():
+            item = split[axis] if axis < len(split) else None
+            if size and isinstance(item, _ATOMS) and (number, key, key_of(item)) not in usage.guarded:
+                axes.name((number, key_of(item)), size)
 
 
 def _samples(symbols: Symbols, ranks: dict[str, int], axes: Axes) -> None:

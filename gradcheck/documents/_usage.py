@@ -193,9 +193,12 @@ class Usage:
         return [item] if one else letters(item)
 
     def _strided(self, item: Node) -> bool:
-        """Whether it is the `s i + k` of a stride s: its first term begins with a size."""
-        first = item.terms[0] if isinstance(item, Sum) else None
-        return isinstance(first, Product) and key_of(first.factors[0]) in self.symbols.dims
+        """Whether it is the `s i + k` of a stride s, or `i s + k`: its first term is a product with a size."""
+        first, *others = item.terms if isinstance(item, Sum) else (None,)
+        if not isinstance(first, Product):
+            return False
+        counted = any(isinstance(part, Name) and part.text not in self.symbols.dims for part in others)
+        return any(key_of(part) in self.symbols.dims for part in (first.factors if counted else first.factors[:1]))
 
     def _bare(self, node: Node, bound: set[str]) -> None:
         key = key_of(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck.documents._spaces import size_text
@@ -42,10 +42,11 @@ class Windows:
         self.upper = {(number, name): sup for number, name, _, sup in bounds if sup is not None}
         self.sums: dict[tuple[str, int], list[tuple[int, _Parts, int]]] = {}
         self.begun: set[tuple[str, int]] = set()
+        self.named: dict[str, str] = {}  # the sizes that are worked out, each once
         for key, found in subscripts.items():
             for number, split in found:
                 for axis, item in enumerate(split):
-                    if parts := _parts(item):
+                    if parts := _parts(item, symbols.dims):
                         self.sums.setdefault((key, axis), []).append((number, *parts))
 
     def name(self) -> None:
@@ -62,7 +63,9 @@ class Windows:
         texts = [text for one in counted or sums if (text := self._size(*one))]
         if texts and self.axes.root(place) not in self.axes.named:
             size = texts[0] if len(texts) == 1 else f"max({','.join(texts)})"
-            self.axes.name(place, self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}", size))
+            if size not in self.named:
+                self.named[size] = self.symbols.dim(f"D_{{{len(self.symbols.dims)}}}", size)
+            self.axes.name(place, self.named[size])
 
     def _size(self, number: int, parts: _Parts, shift: int) -> str:
         base = self.symbols.base
@@ -97,7 +100,7 @@ def _names(node: Node) -> Iterator[str]:
     yield from (part.text for _, part in walk(node) if isinstance(part, Name))
 
 
-def _parts(node: Node) -> tuple[_Parts, int] | None:
+def _parts(node: Node, sizes: Container[str]) -> tuple[_Parts, int] | None:
     """The indices of a sum with their factors, and the number that is added; None for what is no such sum."""
     terms = node.terms if isinstance(node, Sum) else (node,) if isinstance(node, Product) else ()
     signs = node.signs if isinstance(node, Sum) else ("",)
@@ -105,19 +108,20 @@ def _parts(node: Node) -> tuple[_Parts, int] | None:
     for sign, term in zip(signs, terms, strict=False):
         if isinstance(term, Number) and term.text.isdigit():
             shift += -int(term.text) if sign == "-" else int(term.text)
-        elif sign == "-" or (part := _part(term)) is None:
+        elif sign == "-" or (part := _part(term, sizes)) is None:
             return None
         else:
             parts.append(part)
     return (parts, shift) if parts else None
 
 
-def _part(term: Node) -> tuple[str, Node] | None:
+def _part(term: Node, sizes: Container[str]) -> tuple[str, Node] | None:
     if isinstance(term, Name | Accent):
         return "1", term
     if not isinstance(term, Product) or len(term.factors) != 2 or term.operators[0] not in ("\\cdot", "*", ""):
         return None
-    factor, index = term.factors
+    last = term.factors[1]
+    factor, index = reversed(term.factors) if isinstance(last, Name) and last.text in sizes else term.factors
     if isinstance(factor, Number | Name) and isinstance(index, Name | Accent):
         return size_text(factor), index
     return None
