@@ -197,3 +197,22 @@ $$\frac{\partial y_{nm}}{\partial x_{kd}} = [n = k] W_{dm}$$
 """
     assert _verdicts(text) == ["DEF", "PASS"]
     assert _verdicts(text.replace("[n = k] W", "W")) == ["DEF", "FAIL"]
+
+
+def test_a_definition_that_a_letter_of_an_earlier_section_does_not_fit_is_not_wrong() -> None:
+    text = r"""# Rotation
+
+With $R = \begin{pmatrix} a & b \\ -b & a \end{pmatrix}$ and $x \in \mathbb{R}^2$,
+
+$$y = R x$$
+
+# Ridge
+
+With $K \in \mathbb{R}^{n \times n}$ and $\alpha \in \mathbb{R}^n$,
+
+$$Q = (y - K \alpha)^\top (y - K \alpha)$$
+"""
+    verdict, message = _results(text)[-1]
+    assert verdict == "UNDECLARED"
+    assert "the y of an earlier section does not fit here" in message
+    assert _verdicts(text.replace("# Ridge", "")) == ["DEF", "FAIL"]

@@ -31,7 +31,9 @@ def refuse_unknown(wrong: Wrong, item: Item, tree: object, block: Block, world: 
         covered(item, tree, block, [world])
     if isinstance(wrong, Dangling):
         return
-    if isinstance(wrong, Conformability) and (said := _carried_misfit(item, block, world)):
+    if isinstance(wrong, Conformability) and (
+        said := _carried_into(item, tree, block) or _carried_misfit(item, block, world)
+    ):
         raise Undeclared(said, wrong.at, said)
     if shape := missing_shape([item.head, tree], block, world):
         raise Undeclared(shape, wrong.at, shape)
@@ -53,6 +55,17 @@ def _carried_misfit(item: Item, block: Block, world: World) -> str:
     except (Refusal, Limit):
         return ""
     return ""
+
+
+def _carried_into(item: Item, tree: object, block: Block) -> str:
+    """What to say of a definition that is made of what an earlier section defines; "" if it is made of nothing such."""
+    earlier = {one.defines.name for one in block.items if one.statement.display.carried and one.defines}
+    nodes = (node for _, node in walk(tree) if not isinstance(node, Number)) if isinstance(tree, Node) else ()
+    found = (hit.symbol.key for hit in map(block.symbols.find, nodes) if hit is not None)
+    key = next((key for key in found if key in earlier), "") if block.owns(item) else ""
+    return (
+        f"the {key} of an earlier section does not fit here; if it is another one, shapes: declares it" if key else ""
+    )
 
 
 def missing_shape(trees: Iterable[object], block: Block, world: World) -> str:
