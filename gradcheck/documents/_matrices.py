@@ -30,6 +30,7 @@ from gradcheck.documents._tree import (
     Big,
     Fraction,
     Group,
+    Matrix,
     Name,
     Node,
     Number,
@@ -218,7 +219,16 @@ class _Solver:
                 return shape if shape or self.shape(under) == () else None
             case Root(body=body):
                 return self.shape(body)
+            case Matrix():
+                return self._written(node)
         return None
+
+    def _written(self, node: Matrix) -> Shape | None:
+        """The shape of a matrix that is written out; None for one of blocks."""
+        if any(self.shape(entry) for entry in node.entries):
+            return None
+        rows = str(len(node.entries) // node.columns)
+        return () if node.style == "vmatrix" else (rows,) if node.columns == 1 else (rows, str(node.columns))
 
     def _sum(self, terms: Sequence[Node]) -> Shape | None:
         shapes = [self.shape(term) for term in terms]
