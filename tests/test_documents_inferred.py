@@ -320,10 +320,3 @@ def test_groups_of_one_index_are_equally_many() -> None:
     output = r"y_c = \gamma_c x_c + h_c m_{\lfloor c/M \rfloor} - a_{\lfloor c/M \rfloor}"
     left, right = r"\frac{\partial y_c}{\partial \gamma_k}", "[c = k] x_c"
     assert _verdicts(*means, output, f"{left} = {right}", f"{left} = [c = k] h_c") == ["DEF"] * 3 + ["PASS", "FAIL"]
-
-
-@pytest.mark.parametrize(("claim", "verdict"), [(r"R^\top g", "PASS"), ("R g", "FAIL")])
-def test_a_small_letter_behind_a_matrix_that_is_written_out_is_a_vector(claim: str, verdict: str) -> None:
-    rotation = r"R = \begin{pmatrix} a & b \\ -b & a \end{pmatrix}"
-    text = rf"With ${rotation}$ and $y = R x$ and $g = \partial L / \partial y$,"
-    assert _verdicts(rf"\frac{{\partial L}}{{\partial x}} = {claim}", text=text) == [verdict]
