@@ -310,3 +310,11 @@ def test_a_length_that_is_worked_out_is_no_given_number_and_more_than_2(index: s
         + rf"$$\frac{{\partial y_n}}{{\partial w_r}} = x_{{{index}}}$$"
     )
     assert [one.verdict.value for one in check(f"{annotation}\n\n{text}\n").results] == ["DEF", verdict]
+
+
+def test_a_definition_that_leaves_a_gap_differs_from_its_op() -> None:
+    cases = r"$$y_i = \begin{cases} x_i & x_i > 0 \\ a x_i & x_i \le %s \end{cases}$$"
+    tie = "<!-- gradcheck op: leaky_relu(x=x; slope=a) -> y -->\n\n"
+    found = [check(tie + cases % bound).results[0] for bound in ("0", "-1")]
+    assert [one.verdict.value for one in found] == ["DEF", "FAIL"]
+    assert found[1].cause == "op-mismatch"

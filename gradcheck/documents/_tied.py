@@ -127,7 +127,7 @@ def disagreement(tie: Tie, world: World) -> str | None:
         found = world.value(symbols.resolved(key)).array
         if found.shape != np.shape(output):
             return f"{name}: shape {found.shape}, {tie.op.name} gives {np.shape(output)}"
-        gap = np.abs(found - output)
+        gap = np.where(np.isnan(found) & np.isnan(output), 0.0, np.nan_to_num(np.abs(found - output), nan=np.inf))
         if gap.size and gap.max() > TOLERANCE * (1 + np.abs(output).max()):
             worst = tuple(int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
             place = f" at {list(worst)}" if worst else ""
