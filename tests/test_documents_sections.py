@@ -216,3 +216,20 @@ $$Q = (y - K \alpha)^\top (y - K \alpha)$$
     assert verdict == "UNDECLARED"
     assert "the y of an earlier section does not fit here" in message
     assert _verdicts(text.replace("# Ridge", "")) == ["DEF", "FAIL"]
+
+
+def test_a_letter_that_is_known_above_annotations_is_said_to_be() -> None:
+    text = (
+        "$$f = \\sum_i z_i^2$$\n\n<!-- gradcheck\npositive: z\n-->\n\n$$\\frac{\\partial f}{\\partial z_j} = 3 z_j$$\n"
+    )
+    verdict, message = _results(text)[-1]
+    assert verdict == "UNDECLARED"
+    assert message.endswith("it is known above the annotations: continue: yes there keeps it")
+    assert _verdicts(text.replace("positive: z", "positive: z\ncontinue: yes"))[-1] == "FAIL"
+
+
+def test_a_symmetric_array_of_unlike_axes_is_refused() -> None:
+    text = "<!-- gradcheck symmetric: x -->\n\n$$y_{ij} = \\sum_k x_{ik} w_{kj}$$\n"
+    [(verdict, message)] = _results(text)
+    assert verdict == "UNSUPPORTED"
+    assert "x[N,N]" in message

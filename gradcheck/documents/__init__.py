@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.documents._check import Checker
 from gradcheck.documents._clock import TimeUp, heed, limited, now
 from gradcheck.documents._entries import ExpectedFailure
+from gradcheck.documents._errors import Undeclared
 from gradcheck.documents._extract import read, read_file
 from gradcheck.documents._model import block_of
 from gradcheck.documents._records import Annotation, AnnotationError, Display, Document
@@ -101,6 +102,7 @@ def _report(
     report = DocumentReport(_faults(document), seed=seed, trials=trials)
     parts = list(_checked(document, seed, trials))
     _told_once(parts)
+    _point_above([part for part in parts if isinstance(part, Checker)])
     explain([part for part in parts if isinstance(part, Checker)], search)
     for part in parts:
         results = part.results if isinstance(part, Checker) else part
@@ -124,6 +126,18 @@ def _told_once(parts: list[Checker | list[Result]]) -> None:
         else:
             parts[number] = [one for one in part if _place(one) not in known]
         known |= {_place(one) for one in (part.results if isinstance(part, Checker) else part)}
+
+
+def _point_above(parts: Sequence[Checker]) -> None:
+    """Say of a letter that is not known below annotations, and is above them, how they keep it."""
+    above: set[str] = set()
+    for part in parts:
+        for one in part.members:
+            letter = one.refusal.symbol if isinstance(one.refusal, Undeclared) else ""
+            if part.block.outside and {letter, letter.partition("_")[0]} & above:
+                message = f"{one.result.message}; it is known above the annotations: continue: yes there keeps it"
+                one.result = replace(one.result, message=message)
+        above |= part.block.symbols.table.keys()
 
 
 def _place(result: Result) -> tuple[int, int, int, int]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradcheck.documents._errors import Unsupported
 from gradcheck.documents._expression import Expression
 from gradcheck.documents._sizes import Size
 from gradcheck.documents._sizing import draw_sizes
@@ -148,7 +149,7 @@ class Trial:
                 signs = self._signs(symbol.key, wide, size)
                 array = self._between(symbol.key, magnitudes) if self.edges else magnitudes * signs
                 array = _with_ties(array, stream) if self.kinks else array
-                array = (array + np.swapaxes(array, -1, -2)) / 2 if symbol.kind == "symmetric" else array
+                array = _symmetric(symbol.key, array) if symbol.kind == "symmetric" else array
         return Value(array, names)
 
     def _upper(self, symbol: Symbol) -> int:
@@ -188,6 +189,15 @@ def _labels(stream: np.random.Generator, count: int, size: int, number: int) -> 
     ends = [0, count - 1] if number % 2 else [count - 1, 0]
     found = np.append(ends, stream.integers(0, count, size))[:size]
     return stream.permutation(found).astype(float)
+
+
+def _symmetric(key: str, array: Array) -> Array:
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+        sizes = " and ".join(map(str, array.shape)) or "no axes"
+        raise Unsupported(
+            f"{key} is symmetric, its axes have {sizes}; shapes: declares them alike, as in {key}[N,N]", 0
+        )
+    return np.asarray((array + np.swapaxes(array, -1, -2)) / 2)
 
 
 def _definite(array: Array) -> Array:
