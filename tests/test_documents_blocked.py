@@ -126,3 +126,8 @@ def test_parts_count_on_through_the_displays_of_one_line() -> None:
 )
 def test_what_is_never_read_is_named(text: str, said: str) -> None:
     assert check(text, search=0).results[0].message == said
+
+
+def test_what_is_wrong_below_0_alone_needs_no_sum() -> None:
+    text = "<!-- gradcheck op: absolute(x=x) -> y -->\n\n$$y_i = |x_i|$$\n\n$$y_i = \\max(x_i, -2 x_i)$$\n"
+    assert _verdicts(text) == ["DEF", "FAIL"]

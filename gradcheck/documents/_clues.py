@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gradcheck.documents._heads import Head
 from gradcheck.documents._infer import upper_size
@@ -85,15 +85,19 @@ def behind(tree: Node) -> Iterator[str]:
                     yield _letter(second)
 
 
-def is_vector(nodes: Sequence[Node], key: str) -> bool:
+def is_vector(ranks: Mapping[str, set[int]], key: str) -> bool:
     """Whether it is a small letter with one index or none."""
-    return len(key) == 1 and key.islower() and counts(nodes, key) == {1}
+    return len(key) == 1 and key.islower() and ranks.get(key) == {1}
 
 
-def counts(nodes: Sequence[Node], key: str) -> set[int]:
-    """How many indices a letter has where it has any."""
-    subscripts = [node.sub for node in nodes if isinstance(node, Script) and node.sub and key_of(node.base) == key]
-    return {sum(len(letters(item)) for item in items_of_subscript(sub)[0]) for sub in subscripts}
+def ranks_of(nodes: Sequence[Node]) -> dict[str, set[int]]:
+    """How many indices letters have where they have any."""
+    found: dict[str, set[int]] = {}
+    for node in nodes:
+        if isinstance(node, Script) and node.sub:
+            count = sum(len(letters(item)) for item in items_of_subscript(node.sub)[0])
+            found.setdefault(key_of(node.base), set()).add(count)
+    return found
 
 
 def _letter(node: Node) -> str:

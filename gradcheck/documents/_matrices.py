@@ -14,10 +14,10 @@ from gradcheck.documents._clues import (
     ENTRYWISE,
     behind,
     capitals,
-    counts,
     divisors_of,
     is_capital,
     is_vector,
+    ranks_of,
     size_along,
     transposed,
     turned,
@@ -69,17 +69,18 @@ def declare_matrices(
     """
     nodes = [node for trees in formulas for tree in trees for _, node in walk(tree)]
     indexed = {key_of(node.base) for node in nodes if isinstance(node, Script) and node.sub is not None}
-    pairs = {key for key in indexed if is_capital(key) and counts(nodes, key) == {2}}
+    ranks = ranks_of(nodes)
+    pairs = {key for key in indexed if is_capital(key) and ranks.get(key) == {2}}
     indexed |= {key.swapcase() for key in indexed if len(key) == 1}
     equations = [
         (head, trees[1])
         for trees, head in zip(formulas, heads, strict=True)
-        if head and len(trees) > 1 and (head.name not in indexed or is_vector(nodes, head.name))
+        if head and len(trees) > 1 and (head.name not in indexed or is_vector(ranks, head.name))
         if not head.indices or (head.name in symbols.samples and len(head.indices) == 1)
     ]
     written = [tree for _, tree in equations]
     matrices = pairs.intersection(name for tree in written for name in capitals(tree))
-    vectors = {key for tree in written for key in (*transposed(tree), *behind(tree)) if counts(nodes, key) == {1}}
+    vectors = {key for tree in written for key in (*transposed(tree), *behind(tree)) if ranks.get(key) == {1}}
     bounds = {key_of(node.sup) for node in nodes if isinstance(node, Big) and node.sup is not None}
     solver = _Solver(symbols, {*defined, *(indexed - matrices - vectors)}, written, bounds)
     solver.turned, solver.indexed = turned(nodes, equations), vectors

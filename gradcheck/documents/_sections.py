@@ -78,7 +78,9 @@ def _goes_on(part: Part, other: list[Display], headings: Sequence[Heading]) -> b
 
 def _carried(parts: Sequence[Part], owners: Sequence[int]) -> Iterator[Part]:
     """Each part with what it needs of those before it that have the same annotations."""
-    sharing = {owner: [k for k, other in enumerate(owners) if other == owner] for owner in owners}
+    sharing: dict[int, list[int]] = {}
+    for k, owner in enumerate(owners):
+        sharing.setdefault(owner, []).append(k)
     found = {
         k: displays
         for numbers in sharing.values()

@@ -28,16 +28,21 @@ _WORDS = {"positive": "{0} > 0", "simplex": "the entries of {0} are above 0 and 
 def supposition(head: Formula, stated: Formula, draws: Draws) -> str:
     """Under which condition on an undeclared input a statement is right, and how to declare it; "" for none."""
     for key, kind in _candidates(head, stated, draws):
-        symbols = draws.block.symbols.copy()
-        symbols.table[key] = replace(symbols.table[key], kind=kind)
-        try:
-            others = draws.of(symbols)
-            outcomes, _ = tried(head, stated, others.of_numbers([head, stated]) or others)
-        except (Refusal, Limit):
-            continue
-        if all(one.agrees for one in outcomes):
+        only_above_0 = kind == "simplex" and _is_right(head, stated, draws, key, "positive")
+        if not only_above_0 and _is_right(head, stated, draws, key, kind):
             return f"right where {_WORDS[kind].format(key)}, which nothing says; {kind}: {key} declares it"
     return ""
+
+
+def _is_right(head: Formula, stated: Formula, draws: Draws, key: str, kind: str) -> bool:
+    symbols = draws.block.symbols.copy()
+    symbols.table[key] = replace(symbols.table[key], kind=kind)
+    others = draws.of(symbols)
+    try:
+        outcomes, _ = tried(head, stated, others.of_numbers([head, stated]) or others)
+    except (Refusal, Limit):
+        return False
+    return all(one.agrees for one in outcomes)
 
 
 def symmetric_input(item: Item, tree: Node, block: Block, worlds: Sequence[World]) -> str:
