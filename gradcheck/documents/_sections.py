@@ -32,7 +32,7 @@ from gradcheck.documents._usage import is_letter
 from gradcheck.documents._write import write
 
 _RESTATED = 0.85  # a definition that is that much like the one before means the same letter
-_TYING = ("loss", "grad", "op", "held", "let", "calls", "define", "continue")
+_TYING = ("loss", "grad", "op", "held", "let", "calls", "define")
 Part = tuple[list[Display], tuple[Annotation, ...]]
 
 
